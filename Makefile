@@ -97,8 +97,9 @@ bench: $(VENV) ## measure speed and memory beside the openai SDK; BENCH="--quick
 	@$(BIN)/python -m bench $(BENCH)
 
 .PHONY: bench-hosting
-bench-hosting: $(VENV) ## what one server for a team costs beside the server over stdio: processor time, memory (Linux)
+bench-hosting: $(VENV) ## what one server for a team costs (Linux); CROWD="--people 1000 --pictures 1000000" for a larger database
 	@PYTHONPATH=tests $(BIN)/python -m hosted.benchmark
+	@PYTHONPATH=tests $(BIN)/python -m hosted.scale $(CROWD)
 
 # Both say at their end what held, for a person to read; a seed repeats the mixture of a run that failed.
 .PHONY: faults

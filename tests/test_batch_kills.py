@@ -21,7 +21,7 @@ from typing import Any
 
 import anyio
 import pytest
-from fault_proxy import DATABASE, FaultProxy, control
+from fault_proxy import DATABASE, FaultProxy, control, until
 from forked_children import fork_for_each_line
 from patience import PATIENCE_S, look_again, rounds
 from PIL import Image
@@ -29,7 +29,9 @@ from promises import promise
 from workbench import KEY, SMALL, picture
 
 from gpt_image_2_mcp.app import open_service
+from gpt_image_2_mcp.batches.batch import BatchStatus
 from gpt_image_2_mcp.parameters.models import MakeBatchRequest, parse
+from gpt_image_2_mcp.service.images import ImageService
 from gpt_image_2_mcp.settings import Settings
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
@@ -72,14 +74,17 @@ async def _child(order: Mapping[str, Any]) -> None:
             arguments = {"items": order["items"], "when": "cheap", "common": {"size": SMALL, "quality": "low"}}
             plan = await service.batches.plan(parse(MakeBatchRequest, arguments))
             await service.batches.start(plan, client=None)
-        while True:
-            batches = await service.batches.recent(9)
-            if all([(await service.batches.status(batch.row.id)).is_over for batch in batches]):
-                break
-            await look_again()
+        with anyio.fail_after(PATIENCE_S):
+            while not all(batch.is_over for batch in await _batches(service)):
+                await look_again()
     if order["stays"]:
         # What is to be killed is there to be killed, and no other process has got its number.
         await anyio.sleep_forever()
+
+
+async def _batches(service: ImageService) -> list[BatchStatus]:
+    """The batches, looked at now."""
+    return [await service.batches.status(batch.row.id) for batch in await service.batches.recent(9)]
 
 
 # In the test.
@@ -187,6 +192,23 @@ def check(root: Path, billed: Counter[str]) -> None:
     assert settled == billed
     assert {row["state"] for row in rows(root, "charges")} <= {"settled", "released"}
     assert {row["state"] for row in rows(root, "batches")} <= {"ended"}
+
+
+def test_a_batch_that_was_killed_before_it_was_marked_is_seen_to_be_over_when_it_is_asked_for(
+    driver: Driver, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """The row is written, and the file by which a start sees that a batch is open is not there."""
+    picture().save(tmp_path / "photo.png")
+    proxy.flaws.append("stalled before the headers")
+    child = driver.begin(tmp_path, [{"prompt": "a fox", "images": ["photo.png"]}], stays=True)
+    until(lambda: proxy.asked > 0 and bool(rows(tmp_path, "batches")))
+    os.kill(child, signal.SIGKILL)
+    driver.line()
+    (tmp_path / "data" / f"{DATABASE}-open-batches").unlink()
+    driver.to_end(tmp_path, [])
+    (batch,) = rows(tmp_path, "batches")
+    assert batch["state"] == "ended"
+    assert "nothing of it is billed" in batch["details"]
 
 
 @promise(

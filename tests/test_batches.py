@@ -171,6 +171,49 @@ async def test_a_reference_of_a_series_is_uploaded_once(bench: Bench) -> None:
     assert (await ended(bench, job_id))[0]["done"] == 4
 
 
+@pytest.mark.parametrize("when", ["cheap", "now"])
+async def test_a_batch_says_how_far_its_finals_kept_the_layout_of_their_drafts(bench: Bench, when: str) -> None:
+    drafts = await bench.made("generate_image", prompt="a logo with a fox", n=3, **LOW)
+    final = {"images": ["2"], "like": "2", "quality": "high"}
+    begun = await bench.call("make_batch", items=[final | {"name": "logo"}, foxes(1)[0] | LOW], when=when)
+    bench.knobs.advance(A_DAY)
+    state, text = await ended(bench, state_of(begun)["job_id"])
+    assert state["done"] == 2, text
+    assert "Line 1 (logo): The draft's layout is kept: " in text
+    assert text.count("layout") == 1
+    (made,) = [row for row in await found(bench) if row["prompt"] == "a logo with a fox" and "-logo" in row["id"]]
+    record = next(iter(((await bench.call("show_image", image=made["id"])).meta or {}).values()))
+    assert str(record["applied"]["added_prompt"]).startswith("Image 1 is a draft")
+    assert drafts.report["images"][1]["id"] in said(await bench.call("show_image", image=made["id"]))
+
+
+async def test_a_final_whose_draft_is_gone_when_a_cheap_batch_answers_comes_without_the_comparison(
+    bench: Bench,
+) -> None:
+    drafts = await bench.made("generate_image", prompt="a logo with a fox", n=3, **LOW)
+    job_id = await submitted(bench, {"images": ["2"], "like": "2", "quality": "high"})
+    await anyio.Path(drafts.report["images"][1]["file_path"]).unlink()
+    bench.knobs.advance(A_DAY)
+    state, text = await ended(bench, job_id)
+    assert state["done"] == 1, text
+    assert "layout" not in text
+
+
+async def test_a_missing_picture_that_all_lines_share_is_told_before_anything_begins(bench: Bench) -> None:
+    bench.photo()
+    common = {"images": ["photo.png", "gone.png", "https://example.invalid/later.png"], **LOW}
+    text = await bench.refused("make_batch", items=foxes(3), common=common)
+    assert text.startswith("`common`, `images`: ")
+    assert "gone.png" in text
+    assert "photo.png'" not in text
+    assert text.endswith("Nothing was sent.")
+    assert bench.seen() == []
+    # One that a line names itself fails that line alone.
+    items = [foxes(1)[0], {"prompt": "an edit", "images": ["gone.png"]}]
+    state, _ = await ended(bench, state_of(await bench.call("make_batch", items=items, common=LOW))["job_id"])
+    assert (state["done"], state["failed"]) == (1, [2])
+
+
 @pytest.mark.parametrize("how", ["expired", "cancelled"])
 async def test_what_was_finished_of_a_batch_that_is_not_is_kept_and_the_rest_can_be_sent_again(
     bench: Bench, how: str
@@ -440,7 +483,8 @@ async def test_a_fault_that_all_lines_share_is_said_once(
 async def test_lines_that_failed_for_one_reason_are_told_together(bench: Bench) -> None:
     result = await bench.call("make_batch", items=foxes(3), common={**LOW, "model": "dall-e-3"})
     assert "Lines 1 (fox 1), 2 (fox 2), 3 (fox 3): OpenAI has no model 'dall-e-3'" in said(result)
-    result = await bench.call("make_batch", items=foxes(30), common={**LOW, "images": ["missing.png"]})
+    lines = [fox | {"images": ["missing.png"]} for fox in foxes(30)]
+    result = await bench.call("make_batch", items=lines, common=LOW)
     assert "10 (fox 10) and 20 more: There is no" in said(result)
 
 

@@ -263,3 +263,19 @@ async def test_an_input_that_arrives_slowly_holds_up_no_other_call(benches: Benc
         go_on.set()
         await slow.answer()
         tasks.cancel_scope.cancel()
+
+
+async def test_an_edit_that_enlarges_a_picture_says_that_it_was_drawn_anew(bench: Bench) -> None:
+    bench.photo("old.png", size=(800, 600))
+    larger = await bench.made("edit_image", images=["old.png"], prompt="sharper", size="3840x2880", quality="low")
+    (told,) = [warning for warning in larger.report["warnings"] if warning.startswith("Enlarged")]
+    assert told == (
+        "Enlarged from 800x600: the model drew all of it anew at 3312x2496, which was brought to 3840x2880, so faces,"
+        " writing and other details may differ. To enlarge the picture's own pixels instead, for nothing: export_image"
+        " with `to` '3200x2400'."
+    )
+    exported = await bench.call("export_image", images=["old.png"], to=["3200x2400"])
+    assert not exported.is_error
+    for other in ({"size": "800x832"}, {"extend": "left 200"}, {"images": ["old.png", "old.png"], "size": "2048x1536"}):
+        made = await bench.made("edit_image", **{"images": ["old.png"], "prompt": "go on", "quality": "low", **other})
+        assert not [warning for warning in made.report["warnings"] if "Enlarged" in warning], other

@@ -448,6 +448,33 @@ def test_any_text_is_a_time_or_a_readable_error(text: str) -> None:
         assert found.tzinfo is not None
 
 
+async def test_a_page_shows_what_was_asked_for_and_links_what_the_model_made_of_it(bench: Bench) -> None:
+    bench.photo(size=(1024, 640))
+    exact = await bench.made("edit_image", images=["photo.png"], prompt="a boat", mask="box 400,100 300x200")
+    sized = await bench.made("generate_image", prompt="a fox", size="1000x700", quality="low")
+    begun = await bench.made("start_edit_session", images=["photo.png"], prompt="a fog", size="1000x625")
+    answers = (exact, sized, begun)
+    asked = [answer.report["images"][0] for answer in answers]
+    behind = [image for answer in answers for image in answer.report["images"] if image["role"] == "model"]
+    assert len(behind) == 3
+    page = (await bench.call("list_images", as_page=True)).meta or {}
+    assert page["gpt-image-2/page"]["pictures"] == 3
+    html = await anyio.Path(page["gpt-image-2/page"]["file_path"]).read_text(encoding="utf-8")
+    for image in asked:
+        assert f'<li class="card" id="{image["id"]}">' in html
+    for image in behind:
+        assert f'id="{image["id"]}"' not in html
+        assert f'">{Path(image["file_path"]).name}</a>' in html
+    assert html.count("The model's own: ") == 3
+    # The session's turn is the picture that was delivered, and an export of it stands beside it.
+    assert html.index('<section class="session">') < html.index(f'id="{asked[2]["id"]}"')
+    turn = await bench.made("continue_edit_session", session_id=begun.report["session_id"], prompt="more fog")
+    page = (await bench.call("list_images", as_page=True)).meta or {}
+    html = await anyio.Path(page["gpt-image-2/page"]["file_path"]).read_text(encoding="utf-8")
+    card = html[html.index(f'id="{turn.report["images"][0]["id"]}"') :]
+    assert f'href="#{asked[2]["id"]}"' in card[: card.index("</li>")]
+
+
 async def test_what_was_found_is_written_as_one_page(bench: Bench) -> None:
     for prompt in ("a red fox", "a blue fox", "a car"):
         await bench.made("generate_image", prompt=prompt, size=SMALL, output_dir="elsewhere")

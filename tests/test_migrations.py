@@ -10,13 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
-from fault_proxy import DATABASE, paying
+from fault_proxy import DATABASE, paying, until
 from patience import PATIENCE_S, rounds
 from psycopg import sql
 from sqlalchemy import exc
@@ -368,6 +370,26 @@ def test_a_process_that_is_killed_while_it_migrates_leaves_the_old_version_or_th
         driver.stdin.close()
     assert code == 0
     assert kills > 10, "there were moments to be killed in"
+
+
+@pytest.mark.thorough
+def test_while_a_backup_reads_what_a_migration_changes_others_go_on(postgres: PostgresUrl) -> None:
+    """PostgreSQL has all others wait behind a change of a table, also those who only read."""
+    at = old_server(postgres)
+    read, waiting = "SELECT count(*) FROM pictures", "SELECT 1 FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"
+    connect = partial(psycopg.connect, at.text, autocommit=True)
+    migrating = Thread(target=lambda: open_store(at).close())
+    with connect() as backup, connect() as person:
+        person.execute("SET statement_timeout = '20s'")
+        with backup.transaction():
+            backup.execute(read)
+            migrating.start()
+            for _ in range(2):
+                until(lambda: person.execute(waiting).fetchone() is not None, alive=migrating.is_alive)
+                person.execute(read)
+            assert version(at) == [2]
+    migrating.join(PATIENCE_S)
+    assert version(at) == [schema.VERSION]
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:

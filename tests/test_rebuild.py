@@ -174,11 +174,11 @@ async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> No
     source.write_bytes(PNG)
     async with desk.service() as service:
         await make_a_history(service, source)
-        (session,) = (await service.list_sessions())[0]
+        (session,) = (await service.sessions.active())[0]
     desk.forget()
     await desk.rebuild()
     async with desk.service() as service:
-        assert (await service.list_sessions())[0] == [session]
+        assert (await service.sessions.active())[0] == [session]
         request = ContinueSessionRequest(session_id=session.id, prompt="And a bow", size=SMALL)
         report = await service.wait(service.start(request))
     assert report is not None
@@ -205,7 +205,7 @@ async def test_a_folder_that_was_moved_is_found_at_its_new_place(desk: Desk) -> 
     source.write_bytes(PNG)
     async with desk.service() as service:
         await make_a_history(service, source)
-        (session,) = (await service.list_sessions())[0]
+        (session,) = (await service.sessions.active())[0]
     before = desk.rows(without="path")
     elsewhere = desk.root / "elsewhere"
     desk.pictures.rename(elsewhere)

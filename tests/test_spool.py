@@ -261,7 +261,7 @@ async def main():
             step()
         if moment == "line":
             repositories.replay_line = replay_and_die
-        await service.list_sessions()
+        await service.sessions.active()
 
 anyio.run(main)
 """

@@ -8,7 +8,6 @@ import os
 import warnings
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +48,7 @@ from .shared_parts import PICTURES, SharedParts, open_shared
 
 if TYPE_CHECKING:
     from .picture_store.keeper import PictureKeeper
+    from .service.leftovers import Leftovers
     from .service.links import AnswerLinks
 
 EXPORTS = "exports"
@@ -89,7 +89,7 @@ async def open_service(
         folder = shared.folder_of(person)
         if person != LOCAL:
             assert folder is not None, "a server for several people has a data folder"
-            await anyio.to_thread.run_sync(partial(folder.mkdir, mode=0o700, parents=True, exist_ok=True))
+            await anyio.to_thread.run_sync(_make_folder, folder, person)
             working_dir = home = folder
         service = _opened(shared, person, working_dir=working_dir, home=home, first_call_at=first_call_at)
         yield await stack.enter_async_context(service)
@@ -173,6 +173,7 @@ async def _opened(
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
             links=_links_of(keeper, data_dir),
+            leftovers=_leftovers_of(keeper, settings, writer, output_dirs),
         )
         service.first_call_at = first_call_at
         tasks.start_soon(service.recover)
@@ -212,6 +213,23 @@ def _links_of(keeper: "PictureKeeper | None", folder: Path | None) -> "AnswerLin
     from .service.links import AnswerLinks
 
     return AnswerLinks(keeper, folder)
+
+
+def _leftovers_of(
+    keeper: "PictureKeeper | None", settings: Settings, writer: WriterThread, output_dirs: OutputDirs
+) -> "Leftovers | None":
+    if keeper is None:
+        return None
+    from .service.leftovers import Leftovers
+
+    return Leftovers(settings, writer, output_dirs, keeper)
+
+
+def _make_folder(folder: Path, person: str) -> None:
+    from .service.own_disk import note_person
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    note_person(folder, person)
 
 
 @asynccontextmanager

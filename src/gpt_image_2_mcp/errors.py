@@ -238,6 +238,7 @@ class JobTaken(JobError):
 
     def __init__(self, job_id: str) -> None:
         """Create the error with its message."""
+        self.job_id = job_id
         super().__init__(
             f"Another process of this server has {job_id}, and what became of it there is not known here. Nothing was"
             " sent a second time: look at the newest pictures before you ask for it once more."
@@ -245,13 +246,12 @@ class JobTaken(JobError):
 
 
 class NotPassedOn(JobError):
-    """A replica of a server ended before it sent a job, which no other replica can make in its place."""
+    """A server ended before it sent a job, and there is no replica that could make it in its place."""
 
     def __init__(self) -> None:
         """Create the error with its message."""
         super().__init__(
-            "This server ended before the request was sent, and another one cannot make it, since what its mask names"
-            " was found here: repeat the call. Nothing was sent or paid for the picture."
+            "This server ended before the request was sent: repeat the call. Nothing was sent or paid for the picture."
         )
 
 

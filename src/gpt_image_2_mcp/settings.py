@@ -7,7 +7,7 @@ is used instead, and `problems` gets a sentence, which is written to stderr once
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from urllib.parse import parse_qsl
@@ -166,7 +166,7 @@ class Settings(Environment):
         """The address in `GPT_IMAGE_2_DATABASE_URL`; None if it is `sqlite://` (memory only) or unset."""
         text = "" if self.database_url is None else self.database_url.get_secret_value()
         if text.startswith("postgres"):
-            return PostgresUrl(text)
+            return _postgres_url(text)
         path = text.removeprefix("sqlite://")[1:]
         return Path(path) if path else None
 
@@ -274,3 +274,7 @@ class Settings(Environment):
             or (variable == "OPENAI_BASE_URL" and "@" in value)
             or (variable == "GPT_IMAGE_2_DATABASE_URL" and re.search(r"@|postgres|pass|pwd", value, re.IGNORECASE))
         )
+
+
+_postgres_url = lru_cache(maxsize=8)(PostgresUrl)
+"""Texts are redacted all the time, and taking an address apart takes longer than that."""

@@ -20,6 +20,7 @@ from .billing.budgets import Budgets
 from .database.lazy_store import LazyStore
 from .database.people import EVERYONE, LOCAL
 from .database.url import Address, PostgresUrl
+from .errors import NotConfigured
 from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.picture_pace import Pace, PicturePace
@@ -31,6 +32,7 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from .picture_store.store import PictureStore
+    from .service.own_disk import OwnDisk
 
 DATABASE: Final = "gpt-image-2.db"
 """The database file in the data folder; the built-in sandbox has another one, as its pictures are not the user's."""
@@ -68,8 +70,13 @@ class SharedParts:
     audit: Audit = "off"
     """Whether the audit is written, for other people than `LOCAL`."""
 
-    is_replica: bool = False
-    """Whether other processes may make what this one has in its queue; see `service.fleet`."""
+    disk: "OwnDisk | None" = None
+    """On a replica, whose queue other processes may make too: what is on its disk; see `service.fleet`."""
+
+    @property
+    def is_replica(self) -> bool:
+        """Whether other processes may make what this one has in its queue."""
+        return self.disk is not None
 
     async def require_fence(self) -> None:
         """Check that the database, on a PostgreSQL server, keeps people apart.
@@ -125,8 +132,10 @@ async def open_shared(
     of its lease there, in seconds.
     """
     at = database_of(settings, data_dir)
-    database = LazyStore(at, connections=CONNECTIONS if for_people else 1, lease_s=lease_s)
-    is_replica = for_people and isinstance(at, PostgresUrl)
+    disk = _own_disk(data_dir, at) if for_people and data_dir is not None and isinstance(at, PostgresUrl) else None
+    is_replica = disk is not None
+    owner = disk.owner if disk else None
+    database = LazyStore(at, connections=CONNECTIONS if for_people else 1, lease_s=lease_s, owner=owner)
     limiter = RateLimiter(settings.max_concurrency, _pace(settings, database if is_replica else None))
     budgets = Budgets(settings.budget_per_call_usd, settings.budget_per_day_usd, per_person_usd)
     everyone = WriterThread(Repositories(database, person=EVERYONE, keeps_history=settings.history))
@@ -134,7 +143,7 @@ async def open_shared(
         try:
             async with AsyncExitStack() as stack:
                 if is_replica:
-                    await stack.enter_async_context(recovering(everyone))
+                    await stack.enter_async_context(recovering(everyone, settings.model_for))
                 if store is not None and data_dir is not None:
                     from .picture_store.upkeep import kept_up
 
@@ -150,13 +159,28 @@ async def open_shared(
                     store,
                     link_seconds,
                     audit,
-                    is_replica,
+                    disk,
                 )
         finally:
             with anyio.CancelScope(shield=True):
                 if for_people:
                     await everyone.close()
                 await anyio.to_thread.run_sync(database.close)
+                if disk is not None:
+                    disk.close()
+
+
+def _own_disk(data_dir: Path, database: PostgresUrl) -> "OwnDisk":
+    """The disk of a replica; raises NotConfigured if it cannot be used."""
+    # Over stdio nothing of it is needed.
+    from .service.own_disk import OwnDisk
+
+    try:
+        return OwnDisk(data_dir, database)
+    except OSError as error:
+        raise NotConfigured(
+            f"The server does not start:\n- The folder {data_dir} cannot be written and locked ({error.strerror})."
+        ) from None
 
 
 def _pace(settings: Settings, database: LazyStore | None) -> Pace:
@@ -172,10 +196,13 @@ def _pace(settings: Settings, database: LazyStore | None) -> Pace:
 def database_of(settings: Settings, data_dir: Path | None) -> Address:
     """The database's address; None for memory.
 
-    The sandbox has a file of its own, also if a database server is set. A server for several people needs that one.
+    The sandbox has a file of its own, also if a database server is set. A server for several people needs that one,
+    and has other tables there.
     """
     address = settings.database_address() if settings.database_url else data_dir and data_dir / DATABASE
-    if not settings.sandbox or (settings.hosted and isinstance(address, PostgresUrl)):
+    if not settings.sandbox:
         return address
+    if settings.hosted and isinstance(address, PostgresUrl):
+        return address.for_sandbox
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")

@@ -1,6 +1,7 @@
 """`gpt-image-2-mcp admin`: what the operator of a server for a team sees, and how a person is forgotten."""
 
 import json
+import os
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from click.testing import CliRunner, Result
 from psycopg import sql
 from workbench import KEY
 
+from gpt_image_2_mcp.cli import admin as admin_commands
 from gpt_image_2_mcp.cli.commands import commands
+from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.paths.data_folder import data_folder
 from gpt_image_2_mcp.picture_store.keys import person_part
 from gpt_image_2_mcp.picture_store.open_store import open_store
+from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 
 from .team import ALICE, BOB, team
 
@@ -87,6 +91,22 @@ def test_the_audit_says_who_had_what_made(made: PostgresUrl) -> None:
     assert (second["person"], third["person"], third["prompt"]) == (ALICE, BOB, "a green fox")
 
 
+def test_an_audit_of_several_pages_is_printed_as_one_of_one_page(
+    made: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del made
+    whole = admin("audit", "--json").stdout
+    head, *rows = admin("audit").stdout.splitlines()
+    for lines in (1, 2, 3):
+        monkeypatch.setattr(admin_commands, "AUDIT_PAGE", lines)
+        assert admin("audit", "--json").stdout == whole
+        printed_rows = [row for row in admin("audit").stdout.splitlines() if not row.startswith("when")]
+        assert [row.split() for row in printed_rows] == [row.split() for row in rows]
+    assert len(rows) == 3
+    assert head.startswith("when")
+    assert printed("audit", "--since", "2099-01-01") == []
+
+
 def test_a_person_who_is_forgotten_leaves_money_without_a_name(made: PostgresUrl, tmp_path: Path) -> None:
     before = printed("spend", "--by", "day")
     result = admin("forget", ALICE, typed=f"{ALICE}\n")
@@ -102,6 +122,30 @@ def test_a_person_who_is_forgotten_leaves_money_without_a_name(made: PostgresUrl
     assert [path.name for path in (data_folder() / "people").iterdir()] == [person_part(BOB)]
     again = admin("forget", ALICE, "--yes")
     assert "There is nothing of" in again.output
+
+
+def test_another_replica_removes_what_a_forgotten_person_had_on_its_disk(made: PostgresUrl, tmp_path: Path) -> None:
+    pictures = [tmp_path / "people" / person_part(person) / "pictures" for person in (ALICE, BOB)]
+    for folder in pictures:
+        folder.mkdir(parents=True)
+        for name in ("old.png", "new.png"):
+            (folder / name).write_bytes(b"a fox")
+        os.utime(folder / "old.png", (0, 0))
+    assert admin("forget", ALICE, "--yes").exit_code == 0
+    # What the same name has after that is another person's, or theirs when they have come back.
+    os.utime(pictures[0] / "new.png", (2**32, 2**32))
+    store = open_store((tmp_path / "store").as_uri(), unset=tmp_path, secret=b"", base_url="")
+    database = LazyStore(made, connections=2)
+    Upkeep(store, database, tmp_path).remove_forgotten()
+    database.close()
+    left = sorted(path.relative_to(tmp_path / "people") for path in (tmp_path / "people").rglob("*.png"))
+    assert left == sorted(
+        [
+            Path(person_part(ALICE), "pictures", "new.png"),
+            Path(person_part(BOB), "pictures", "new.png"),
+            Path(person_part(BOB), "pictures", "old.png"),
+        ]
+    )
 
 
 def test_a_person_is_not_forgotten_by_mistake_or_with_work_under_way(made: PostgresUrl) -> None:

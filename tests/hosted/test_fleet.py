@@ -1,7 +1,9 @@
 """Replicas of a server: what one of them has not sent, another one makes, and what was sent is never sent again."""
 
+import base64
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,11 @@ import anyio
 import psycopg
 import pytest
 from patience import PATIENCE_S, look_again
+from PIL import Image
 from postgres_server import broken_off, expired
 from promises import promise
 from stdio_bench import calls, fetched, handed, job_of, reached, stands
-from workbench import SMALL, said
+from workbench import EDITS, SMALL, said
 
 from gpt_image_2_mcp.database import leases
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -48,7 +51,9 @@ def fleet_of(opened: Replica, *, places: int = 10) -> Fleet:
     async def service_of(person: str) -> AsyncGenerator[ImageService]:
         yield opened.members[person].service
 
-    return Fleet(opened.shared.everyone, opened.shared.limiter, service_of, places=places)
+    shared = opened.shared
+    model_for = shared.settings.model_for
+    return Fleet(shared.everyone, shared.limiter, service_of, places=places, model_for=model_for)
 
 
 def services_of(opened: Replica) -> list[ImageService]:
@@ -95,6 +100,31 @@ async def test_a_replica_that_ends_passes_its_queue_on_and_finishes_what_it_has_
         assert (one.knobs.paid, other.knobs.paid) == (1, 1)
         assert query("SELECT DISTINCT state FROM jobs WHERE handover IS NULL") == [("done",)]
         assert query("SELECT count(*) FROM charges WHERE state = 'settled'") == [(2,)]
+
+
+async def test_a_mask_that_was_found_on_one_replica_is_not_looked_for_again_on_another(
+    team_database: PostgresUrl, tmp_path: Path
+) -> None:
+    image = Image.new("RGB", (1024, 640), "darkgreen")
+    image.paste("red", (600, 300, 900, 450))
+    image.save(out := BytesIO(), "PNG")
+    photo = f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
+    wanted = {"prompt": "a bus", "images": [photo], "mask": "find the red car", "size": SMALL}
+    async with two(team_database, tmp_path) as (one, other):
+        alice, again = one.alice, other.alice
+        # It is remembered from here on, and so found while the only place is taken.
+        assert not (await alice.final("edit_image", **wanted)).is_error
+        one.knobs.hold()
+        await handed(alice, "generate_image", **fox(1))
+        await reached(alice, 2)
+        queued = await handed(alice, "edit_image", **wanted)
+        await stands(alice, queued, "ueue")
+        await fleet_of(one).hand_over(services_of(one))
+        await fleet_of(other).look()
+        result = await fetched(again, queued)
+        one.knobs.release()
+        assert not result.is_error, said(result)
+        assert [seen.path for seen in again.seen()] == [EDITS], "nothing was looked for here"
 
 
 async def test_a_call_that_waits_gets_the_id_of_its_job_when_the_replica_ends(
@@ -253,3 +283,29 @@ async def test_the_same_batch_on_two_replicas_at_the_same_moment_is_made_once(
             while "2 of 2" not in said(await benches[0].call("get_image_job", job_id=ids[0])):
                 await look_again()
         assert one.knobs.paid + other.knobs.paid == 2
+
+
+@promise("Several replicas", "What waits on one replica can be cancelled on another, and is not sent then")
+async def test_a_job_in_the_queue_of_one_replica_is_cancelled_on_another(
+    team_database: PostgresUrl, tmp_path: Path, query: Query
+) -> None:
+    async with two(team_database, tmp_path, GPT_IMAGE_2_BUDGET_PER_DAY_USD="10") as (one, other):
+        alice, again = one.alice, other.alice
+        one.knobs.hold()
+        sent = await handed(alice, "generate_image", **fox(1))
+        await reached(alice, 1)
+        queued = await handed(alice, "generate_image", **fox(2))
+        await stands(alice, queued, "Next in the queue")
+        assert "There is no job" in said(await other.bob.call("cancel_image_job", job_id=queued)), "it is not his"
+        told = said(await again.call("cancel_image_job", job_id=queued))
+        assert f"{queued} is stopped. Nothing of it was sent" in told
+        assert "sent to the API already and is billed" in said(await again.call("cancel_image_job", job_id=sent))
+        one.knobs.release()
+        for bench in (alice, again):
+            assert "stopped before anything was sent" in said(await fetched(bench, queued))
+            assert not (await fetched(bench, sent)).is_error
+        assert (one.knobs.paid, other.knobs.paid) == (1, 0)
+        states = sorted(query("SELECT state FROM charges"))
+        assert states == [("released",), ("settled",)], "its money is free again"
+        # It was cancelled, and not made: the same call is a new wish.
+        assert not (await again.call("generate_image", **fox(2))).is_error

@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.thorough]
 
 TOKEN = "a-token-of-alice-for-the-tests-0123456789"
 LEASE_S = 3
-PICTURES = rounds(10, 30)
+PICTURES = rounds(10, 50)
 
 
 def environ(folder: Path, database: PostgresUrl, box: Box, **more: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from workbench import SMALL, said
 
 from .conftest import ALICE
-from .served import Served
+from .served import ERAS, Era, Served
 
 PREFIX = "gi-"
 
@@ -46,17 +46,20 @@ def _kept(line: str) -> str | None:
 
 
 @pytest.mark.anyio
-async def test_a_picture_is_made_and_found_through_a_gateway_that_drops_and_renames(served_team: Served) -> None:
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_picture_is_made_and_found_through_a_gateway_that_drops_and_renames(
+    era: Era, served_team: Served
+) -> None:
     heard: list[float] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
         del total, message
         heard.append(progress)
 
-    async with served_team.client(ALICE, era="legacy", transport=Gateway()) as client:
+    async with served_team.client(ALICE, era=era, transport=Gateway()) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
         assert f"{PREFIX}generate_image" in names
-        arguments = {"prompt": "a fox behind a gateway", "size": SMALL, "quality": "low"}
+        arguments = {"prompt": f"a fox behind a gateway ({era})", "size": SMALL, "quality": "low"}
         made = await client.call_tool(f"{PREFIX}generate_image", arguments, progress_callback=note)
         assert (made.is_error, made.meta, heard) == (False, None, [])
         (found,) = set(re.findall(r"image-\d{8}-\d{6}-[0-9a-f]{6}", said(made)))

@@ -1,24 +1,29 @@
 """What an issuer can do to this server: be away, be slow, answer nonsense, rotate its keys, be another one."""
 
+import gzip
 import json
+import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import httpx2
 import pytest
-from patience import PATIENCE_S
+from patience import PATIENCE_S, look_again
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gpt_image_2_mcp.hosting import http_json, issuer_keys
+from gpt_image_2_mcp.hosting import http_json, introspection, issuer_keys
+from gpt_image_2_mcp.hosting.claims import ClaimRules
 from gpt_image_2_mcp.hosting.http_json import MAX_BYTES, issuer_client
+from gpt_image_2_mcp.hosting.introspection import Introspection
 from gpt_image_2_mcp.hosting.issuer_keys import IssuerKeys
-from gpt_image_2_mcp.hosting.person import CannotCheck
+from gpt_image_2_mcp.hosting.person import CannotCheck, WrongToken
 from gpt_image_2_mcp.hosting.web_server import listen, web_server
 
 from .parts.identity_provider import jwk, new_key
@@ -61,7 +66,7 @@ def _json(value: object) -> Response:
 async def issuer(path: str = "") -> AsyncGenerator[tuple[Issuer, IssuerKeys]]:
     with listen("127.0.0.1", 0) as sock:
         one = Issuer(f"http://127.0.0.1:{sock.getsockname()[1]}{path}")
-        web = web_server(Starlette(routes=[Route("/{rest:path}", one.answer)]), grace_s=1)
+        web = web_server(Starlette(routes=[Route("/{rest:path}", one.answer, methods=["GET", "POST"])]), grace_s=1)
         async with issuer_client() as client, anyio.create_task_group() as tasks:
             tasks.start_soon(web.serve, [sock])
             yield one, IssuerKeys(one.name, client)
@@ -134,14 +139,88 @@ def too_long() -> Response:
         RedirectResponse("http://127.0.0.1:1/elsewhere"),
         _missing(),
         "too long",
+        Response(gzip.compress(b"{}"), headers={"content-encoding": "gzip"}),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 async def test_wrong_metadata_is_no_reason_to_let_anybody_in(wrong: Any) -> None:
     async with issuer() as (one, keys):
         one.metadata = too_long() if wrong == "too long" else wrong
         with anyio.fail_after(PATIENCE_S), pytest.raises(CannotCheck):
             await keys.key("one", "RSA")
+
+
+async def test_the_keys_of_an_issuer_elsewhere_are_not_looked_for_on_this_computer() -> None:
+    """Nothing that listens here alone is asked, or believed, on the word of a document."""
+    asked = list[str]()
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(str(request.url))
+        document = {"issuer": "https://login.example.com", "jwks_uri": "http://127.0.0.1:9/keys", "keys": [KEY]}
+
+        async def pieces() -> AsyncGenerator[bytes]:
+            await anyio.lowlevel.checkpoint()
+            yield json.dumps(document).encode()
+
+        return httpx2.Response(200, content=pieces())
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        with pytest.raises(CannotCheck):
+            await IssuerKeys("https://login.example.com", client).key("one", "RSA")
+    assert asked == ["https://login.example.com/.well-known/oauth-authorization-server"]
+
+
+RULES = ClaimRules("http://127.0.0.1", "https://images.example.com/mcp", "sub", "groups")
+ACTIVE = {"active": True, "sub": "kim", "aud": RULES.audience, "exp": time.time() + 600}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"active": "true"},
+        {"active": 1},
+        {"active": False},
+        {"active": None},
+        {"aud": "https://other.example.com/mcp"},
+        {"aud": None},
+        {"iss": "https://evil.example.com"},
+        {"exp": None},
+        {"exp": time.time() - 60},
+        {"exp": "9999999999"},
+        {"nbf": time.time() + 600},
+        {"sub": None},
+        {"sub": ""},
+    ],
+    ids=str,
+)
+async def test_what_is_said_of_an_opaque_token_has_to_be_all_that_is_said_of_others(said: dict[str, Any]) -> None:
+    async with issuer() as (one, _), issuer_client() as client:
+        one.metadata = _json({**ACTIVE, **said})
+        opaque = Introspection(RULES, f"{one.name}/introspect", ("images", "secret"), client)
+        with pytest.raises(WrongToken):
+            await opaque.person("opaque")
+        one.metadata = _json(ACTIVE)
+        assert (await opaque.person("another")).key == f"{RULES.issuer}|kim"
+
+
+async def test_a_flood_of_invented_tokens_holds_nobody_up_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(introspection, "WITHIN_S", 0.2)
+    async with issuer() as (one, _), issuer_client() as client, anyio.create_task_group() as tasks:
+        one.delay_s = PATIENCE_S
+        opaque = Introspection(RULES, f"{one.name}/introspect", ("images", "secret"), client)
+
+        async def invent(number: int) -> None:
+            with suppress(CannotCheck):
+                await opaque.person(f"invented-{number}")
+
+        for number in range(introspection.MAX_AT_ONCE):
+            tasks.start_soon(invent, number)
+        with anyio.fail_after(PATIENCE_S):
+            while len(one.asked) < introspection.MAX_AT_ONCE:
+                await look_again()
+            with pytest.raises(CannotCheck, match="too many"):
+                await opaque.person("of kim")
+        tasks.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
@@ -152,8 +231,9 @@ async def test_wrong_metadata_is_no_reason_to_let_anybody_in(wrong: Any) -> None
         [{"kty": "oct", "k": "AAAA", "kid": "one"}],
         [{**KEY, "use": "enc"}],
         [{**KEY, "d": "AAAA"}],
+        [*({**KEY, "kid": f"other-{number}"} for number in range(100)), KEY],
     ],
-    ids=range(5),
+    ids=range(6),
 )
 async def test_keys_that_sign_nothing_are_left_out(found: list[Any]) -> None:
     async with issuer() as (one, keys):

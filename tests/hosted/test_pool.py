@@ -71,7 +71,7 @@ def test_several_people_are_in_transactions_at_once_and_each_sees_their_own(open
         with store.of(person).database.transaction():
             ledger.reserve(CHARGE, estimate=PRICE)
             inside.wait()
-        found[person] = ledger.summary()
+        found[person] = ledger.summary(with_team=True)
 
     assert side_by_side(*[lambda person=person: work(person) for person in people]) == [None] * 4
     assert {summary.reserved for summary in found.values()} == {PRICE}

@@ -1,5 +1,6 @@
 """`gpt-image-2-mcp serve`: the protocol over HTTP in both eras, each person apart, and its end."""
 
+import asyncio
 import re
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from stdio_bench import Box
 from workbench import META, said
 
 from gpt_image_2_mcp.database.url import PostgresUrl
+from gpt_image_2_mcp.hosting.web_server import listen
 
 from .conftest import ALICE, BOB
 from .served import ERAS, SECRET, Era, Served, drawn, served, write_tokens
@@ -36,6 +38,19 @@ def report(result: CallToolResult) -> dict[str, Any]:
 
 
 # The protocol.
+
+
+async def test_an_answer_is_sent_as_soon_as_it_is_written() -> None:
+    """Otherwise its body waits until the client has acknowledged the headers, which takes it 40 ms."""
+    taken: asyncio.Future[asyncio.StreamWriter] = asyncio.get_running_loop().create_future()
+    with listen("127.0.0.1", 0) as sock:
+        # As uvicorn serves it.
+        async with await asyncio.start_server(lambda _, writer: taken.set_result(writer), sock=sock):
+            _, client = await asyncio.open_connection(*sock.getsockname())
+            connection = (await taken).get_extra_info("socket")
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            client.close()
+            (await taken).close()
 
 
 @pytest.mark.parametrize("era", ERAS)

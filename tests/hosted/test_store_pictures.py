@@ -1,6 +1,7 @@
 """Pictures of a server behind a store: made on one replica, found on another, and lost nowhere in between."""
 
 import base64
+import errno
 import hashlib
 import io
 import os
@@ -13,24 +14,31 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx2
 import psycopg
 import pytest
 from mcp_types import BlobResourceContents, CallToolResult, TextResourceContents
 from patience import PATIENCE_S, look_again
+from postgres_server import Server
 from promises import promise
 from starlette.applications import Starlette
+from stdio_bench import calls, reached
 from workbench import META, SMALL, Answer, Bench, encoded, said
 
 from gpt_image_2_mcp.admin.forget import forget_files
 from gpt_image_2_mcp.database.lazy_store import LazyStore
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.hosting.store_routes import store_routes
-from gpt_image_2_mcp.picture_store.keys import new_key
+from gpt_image_2_mcp.images.validate import MAX_BYTES
+from gpt_image_2_mcp.picture_store.keeper import NOT_ON_DISK
+from gpt_image_2_mcp.picture_store.keys import new_key, person_part
 from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 from gpt_image_2_mcp.server.library_results import LIST_KEY
+from gpt_image_2_mcp.storage.local_folder import PART_PREFIX
 
-from .parts.s3 import S3, StoreProxy, new_prefix
+from .parts.s3 import S3, Mode, StoreProxy, new_prefix
 from .replicas import ALICE, BOB, Replica, replica, store_of
 
 pytestmark = pytest.mark.anyio
@@ -320,6 +328,27 @@ async def test_what_is_no_picture_is_refused_as_from_anywhere_else(replicas: Rep
     assert "PNG" in await alice.refused("edit_image", prompt="blue", images=[f"upload:{upload_id}"])
 
 
+async def test_an_upload_that_is_too_large_is_deleted_when_it_is_read_or_by_the_upkeep(
+    replicas: Replicas, tmp_path: Path
+) -> None:
+    """A presigned link of an object store takes a file of any size."""
+    server = await replicas.open("a")
+    alice = await server.client_of(ALICE)
+    store = server.shared.store
+    assert store
+    folder = hashlib.sha256(ALICE.encode()).hexdigest()[:32]
+    told = ""
+    # The upkeep of the replica itself, at its start, may be there before the first question.
+    while "bytes, and was deleted" not in told:
+        store.put(f"uploads/{folder}/{'a' * 32}", b"1" * (MAX_BYTES + 1))
+        told = await alice.refused("edit_image", prompt="blue", images=[f"upload:{'a' * 32}"])
+    store.put(f"uploads/{folder}/{'b' * 32}", b"1" * (MAX_BYTES + 1))
+    store.put(f"uploads/{folder}/{'c' * 32}", b"1" * MAX_BYTES)
+    assert "There is no upload" in await alice.refused("edit_image", prompt="blue", images=[f"upload:{'a' * 32}"])
+    Upkeep(store, server.shared.database, tmp_path / "a").delete_old()
+    assert [key[-32:] for key in store.older("uploads/", _far())] == ["c" * 32]
+
+
 async def test_room_is_made_by_what_is_in_the_store_alone(replicas: Replicas, tmp_path: Path) -> None:
     server = await replicas.open("a")
     alice = await server.client_of(ALICE)
@@ -372,3 +401,125 @@ async def test_forgetting_a_person_deletes_also_what_a_killed_server_has_left_of
 
 def _far() -> datetime:
     return datetime.now(UTC) + timedelta(days=1)
+
+
+def saved(folder: Path) -> list[Path]:
+    return list(folder.rglob("image-*.png"))
+
+
+def full_after_payment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no disk take a picture, after there was room for it."""
+    real = os.open
+
+    def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & os.O_CREAT and Path(os.fsdecode(path)).name.startswith(PART_PREFIX):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+
+@promise("Several replicas", "A picture that a full disk does not take is put into the store or the database")
+@pytest.mark.parametrize("mode", ["on", "down"])
+async def test_a_disk_that_is_full_after_payment_loses_no_picture(
+    mode: Any,
+    behind_proxy: Replicas,
+    proxy: StoreProxy,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    proxy.turn(mode)
+    photo = f"data:image/png;base64,{base64.b64encode(encoded()).decode()}"
+    with monkeypatch.context() as full:
+        full_after_payment(full)
+        answer = await drawn(alice, n=2)
+        begun = await alice.made(
+            "start_edit_session",
+            prompt="a hat",
+            images=[photo],
+            size=SMALL,
+        )
+        turn = await alice.made("continue_edit_session", session_id=begun.session_id, prompt="a coat", size=SMALL)
+    assert NOT_ON_DISK in answer.text
+    assert not saved(tmp_path)
+    assert waiting(behind_proxy.database) == (0 if mode == "on" else 5)
+    assert (OUTBOX in answer.text) == (mode == "down")
+    proxy.turn("on")
+    await drained(behind_proxy.database)
+    for image in [*answer.report["images"], *turn.report["images"]]:
+        assert hashlib.sha256(await fetched(image["url"], tmp_path)).hexdigest() == image["sha256"]
+    bench = await (await behind_proxy.open("b")).client_of(ALICE)
+    assert not (await bench.call("show_image", image=id_of(answer))).is_error
+
+
+async def test_where_nothing_takes_a_picture_the_answer_says_so(
+    behind_proxy: Replicas, proxy: StoreProxy, postgres_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    await drawn(alice)
+    first.knobs.hold()
+    proxy.turn("down")
+    full_after_payment(monkeypatch)
+    async with calls(alice) as running:
+        call = running.start("generate_image", prompt="an owl", size=SMALL)
+        await reached(alice, 2)
+        await anyio.to_thread.run_sync(postgres_server.stop)
+        try:
+            first.knobs.release()
+            told = said(await call.answer())
+        finally:
+            await anyio.to_thread.run_sync(postgres_server.start)
+    assert "was made and paid for, but could not be saved anywhere" in told
+
+
+@promise("Several replicas", "A store that is down, silent, slow, full or refuses the credentials loses no picture")
+@pytest.mark.thorough
+@pytest.mark.parametrize("mode", ["down", "silent", "slow", "full", "wrong credentials"])
+async def test_a_store_that_fails_at_any_step_loses_nothing_and_is_told(
+    mode: Mode, behind_proxy: Replicas, proxy: StoreProxy, tmp_path: Path
+) -> None:
+    works = mode == "slow"
+    first = await behind_proxy.open("a")
+    alice = await first.client_of(ALICE)
+    before = id_of(await drawn(alice))
+    links, store = alice.server.service.links if alice.server.service else None, first.shared.store
+    assert links
+    assert store
+    upload_id, _ = links.upload(size=1000, media_type="image/png")
+    store.put(f"uploads/{person_part(ALICE)}/{upload_id}", encoded())
+    other = await behind_proxy.open("b")
+    again = await other.client_of(ALICE)
+    proxy.turn(mode)
+    made = [await drawn(alice, n=2), await drawn(again)]
+    session = await alice.made("start_edit_session", prompt="a hat", images=[before], size=SMALL)
+    assert waiting(behind_proxy.database) == (0 if works else 4)
+    for answer in made:
+        assert (OUTBOX in answer.text) != works
+    # What waits in the database is there for the other replica; what is in the store is not, and is not called gone.
+    assert not (await again.call("show_image", image=id_of(made[0]))).is_error
+    for tool, arguments in (
+        ("show_image", {"image": before}),
+        ("edit_image", {"prompt": "blue", "images": [f"upload:{upload_id}"], "size": SMALL}),
+    ):
+        result = await again.call(tool, **arguments)
+        assert result.is_error != works, said(result)
+        assert works or "cannot be read" in said(result)
+    for tool, arguments in (
+        ("list_images", {"contact_sheet": True}),
+        ("export_image", {"image": [id_of(made[0])], "to": ["200x100"]}),
+    ):
+        assert not (await again.call(tool, **arguments)).is_error
+    turned = await again.call("continue_edit_session", session_id=session.session_id, prompt="a coat", size=SMALL)
+    assert not turned.is_error, said(turned)
+    proxy.turn("on")
+    await drained(behind_proxy.database)
+    for image in [*made[0].report["images"], *made[1].report["images"]]:
+        assert hashlib.sha256(await fetched(image["url"], tmp_path)).hexdigest() == image["sha256"]
+    assert not (await again.call("show_image", image=before)).is_error
+    edited = await again.call("edit_image", prompt="blue", images=[f"upload:{upload_id}"], size=SMALL)
+    assert not edited.is_error, said(edited)
+    # Nothing that was refused for the store was paid for.
+    assert (first.knobs.paid, other.knobs.paid) == (4, 3 + works)

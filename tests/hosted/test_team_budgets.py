@@ -76,7 +76,7 @@ def test_two_people_on_two_replicas_cannot_overrun_a_budget_together(team_databa
         thread.join()
     for person in reserved:
         reserved[person] = Ledger(stores[0].of(person)).summary().reserved
-    team = Ledger(stores[0].of(ALICE)).summary().team
+    team = Ledger(stores[0].of(ALICE)).summary(with_team=True).team
     for store in stores:
         store.close()
     assert team is not None

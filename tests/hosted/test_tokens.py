@@ -94,6 +94,24 @@ WRONG: Mapping[str, Callable[[IdentityProvider], str]] = {
     "of an empty name": lambda p: p.sign({"aud": RESOURCE, "sub": ""}),
     "of a name with a line break": lambda p: p.sign({"aud": RESOURCE, "sub": "alice\nolga"}),
     "of a very long name": lambda p: p.sign({"aud": RESOURCE, "sub": "a" * 256}),
+    "of a name with half a character": lambda p: p.sign({"aud": RESOURCE, "sub": "\ud800"}),
+    "of a name that is turned around": lambda p: p.sign({"aud": RESOURCE, "sub": "\u202ealice"}),
+    "of a name that looks like another": lambda p: p.sign({"aud": RESOURCE, "sub": "alice\u200b"}),
+    "of a name with a space around it": lambda p: p.sign({"aud": RESOURCE, "sub": " alice"}),
+    "of a name that ends a line": lambda p: p.sign({"aud": RESOURCE, "sub": "alice\u2028"}),
+    "of a name that is a number": lambda p: p.sign({"aud": RESOURCE, "sub": 7}),
+    "of several names": lambda p: p.sign({"aud": RESOURCE, "sub": ["alice", "olga"]}),
+    "with a list in its audience": lambda p: p.sign({"aud": [[RESOURCE]]}),
+    "with its audience as a name": lambda p: p.sign({"aud": {RESOURCE: 1}}),
+    "with its end as a text": lambda p: p.sign({"aud": RESOURCE, "exp": str(now() + 600)}),
+    "with an endless end": lambda p: p.sign({"aud": RESOURCE, "exp": 10**30}),
+    "with its end as a yes": lambda p: p.sign({"aud": RESOURCE, "exp": True}),
+    "with its beginning as a text": lambda p: p.sign({"aud": RESOURCE, "nbf": "1"}),
+    "of a key that is a path": lambda p: p.sign({"aud": RESOURCE}, header={"kid": "../../etc/passwd"}),
+    "with a key at an address": lambda p: jwt.encode(
+        own_claims(p), new_key(), "RS256", {"kid": "x", "jku": "http://127.0.0.1:1/k", "x5u": "http://127.0.0.1:1/x"}
+    ),
+    "with its claims beside it": lambda p: p.sign({"aud": RESOURCE}, header={"b64": False}),
     "garbage": lambda _: "garbage",
     "garbage that looks like a JWT": lambda _: "eyJhbGciOiJSUzI1NiJ9.!!!.???",
     "deeply nested": lambda _: f"{base64.urlsafe_b64encode(b'[' * 5000).decode()}.e30.e30".replace("=", ""),
@@ -131,6 +149,17 @@ async def test_without_a_token_a_client_is_told_how_to_get_one(served_team: Serv
     assert refused.status_code == 401
     assert f'resource_metadata="{METADATA}"' in refused.headers["www-authenticate"]
     assert "invalid_token" not in refused.headers["www-authenticate"]
+
+
+async def test_a_token_counts_in_its_header_alone(served_team: Served) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert httpx2.post(f"{served_team.url}?access_token={ALICE}", content=b"{}").status_code == 401
+    assert httpx2.post(served_team.url, content=f"access_token={ALICE}", headers=form).status_code == 401
+    assert httpx2.post(served_team.url, content=b"{}", cookies={"authorization": f"Bearer {ALICE}"}).status_code == 401
+    for header in ("proxy-authorization", "x-authorization", "x-forwarded-authorization"):
+        assert served_team.post(headers={header: f"Bearer {ALICE}"}).status_code == 401
+    for scheme in ("bearer", "BEARER "):
+        assert served_team.post(headers={"authorization": f"{scheme} {ALICE}"}).status_code == 400, "let in"
 
 
 async def test_two_tokens_in_one_request_are_refused(served_team: Served) -> None:
@@ -217,8 +246,20 @@ async def test_only_an_admin_sees_what_the_team_spends(
 
 async def test_only_the_gateway_says_who_the_person_is(served_team: Served) -> None:
     header = {"x-forwarded-user": "carol"}
-    for headers in ({}, {"x-forwarded-user": ""}, {"x-forwarded-user": "a\tb"}):
-        assert served_team.post(GATEWAY, headers=headers).status_code == 403
+    for headers in (
+        {},
+        {"x-forwarded-user": ""},
+        {"x-forwarded-user": "a\tb"},
+        {"x_forwarded_user": "carol"},
+    ):
+        assert served_team.post(GATEWAY, headers=headers).status_code == 403, headers
+    token = (b"authorization", f"Bearer {GATEWAY}".encode())
+    for names in ((b"carol", b"dave"), (b"carol", b"carol"), ("carol\u200b".encode(),), (b"not UTF-8: \xe9",)):
+        sent = [token, *((b"X-Forwarded-User", name) for name in names)]
+        assert httpx2.post(served_team.url, headers=sent, content=b"{}").status_code == 403, names
+    named = [token, (b"x-forwarded-user", "\N{LATIN CAPITAL LETTER A WITH GRAVE}lice".encode())]
+    named += [(b"content-type", b"application/json")]
+    assert httpx2.post(served_team.url, headers=named, content=b"{", timeout=PATIENCE_S).status_code == 400, "let in"
     async with served_team.client(GATEWAY, headers=header) as carol:
         await drawn(carol, "the fox of carol")
         assert "fox of carol" in str((await carol.call_tool("list_images", {})).content)
@@ -335,10 +376,31 @@ def test_a_file_of_tokens_that_others_can_read_or_write_is_refused(tmp_path: Pat
         StaticTokens(str(file))
 
 
+@pytest.mark.parametrize("ending", ["\r\n", "\n", "\n\n"])
+@pytest.mark.parametrize("beginning", ["", "\ufeff", "# the team\n"], ids=["plain", "mark", "comment"])
+def test_a_file_of_tokens_may_come_from_any_editor(tmp_path: Path, beginning: str, ending: str) -> None:
+    file = tmp_path / "tokens"
+    hashed = hashlib.sha256(b"secret of kim").hexdigest()
+    file.write_bytes(f"{beginning}kim\t{hashed.upper()} {ending}".encode())
+    file.chmod(0o600)
+    assert StaticTokens(str(file)).person("secret of kim")
+
+
 def test_a_file_of_tokens_that_has_changed_is_read_again(tmp_path: Path) -> None:
     file = write_tokens(tmp_path, {"kim": "old"})
     tokens = StaticTokens(str(file))
     os.replace(write_tokens(tmp_path, {"kim": "new"}, name="next"), file)  # noqa: PTH105
+    assert tokens.person("old") is None
+    assert tokens.person("new") is not None
+
+
+def test_a_link_to_a_file_of_tokens_is_followed_when_it_is_turned(tmp_path: Path) -> None:
+    """As secrets of containers are exchanged."""
+    link = tmp_path / "tokens"
+    link.symlink_to(write_tokens(tmp_path, {"kim": "old"}, name="1"))
+    tokens = StaticTokens(str(link))
+    (tmp_path / "next").symlink_to(write_tokens(tmp_path, {"kim": "new"}, name="2"))
+    os.replace(tmp_path / "next", link)  # noqa: PTH105
     assert tokens.person("old") is None
     assert tokens.person("new") is not None
 

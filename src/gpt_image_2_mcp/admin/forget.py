@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from ..database.people import EVERYONE
 from ..database.store import Store
 from ..errors import BadRequest, shown
-from ..picture_store.keys import person_part
+from ..picture_store.keys import forgotten_key, person_part
 from ..picture_store.store import PictureStore
 
 FORGOTTEN: Final = "forgotten"
@@ -64,6 +64,8 @@ def forget_files(store: Store, person: str, pictures: PictureStore, people: Path
     for key in keys:
         pictures.delete(key)
     shutil.rmtree(people / person_part(person), ignore_errors=True)
+    # For the other replicas, which remove what they have on their disks.
+    pictures.put(forgotten_key(person, datetime.now(UTC)), b"1")
     return len(keys)
 
 

@@ -10,6 +10,7 @@ from ..errors import shorten, shorten_line
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.report import MAX_TEXT
 from ..openai_api.picture_pace import finish_text
+from ..pixels.layout_text import layout_text
 from ..storage.link import place_of
 from .parts import deletion_text
 
@@ -22,6 +23,8 @@ MAX_FAILURES_TOLD: Final = 10
 """Reasons that an answer tells, and lines that it names for each."""
 MAX_REASON: Final = 300
 """Characters of such a reason."""
+MAX_FINALS: Final = 10
+"""Finals of drafts of which an answer tells how close they are."""
 NEWEST: Final = 20
 """Pictures on the sheet of a batch."""
 
@@ -153,6 +156,7 @@ class BatchStatus:
         lines += [f"It cannot be looked at just now, and is again later: {self.trouble}"] if self.trouble else []
         lines += [told] if (told := deletion_text(row.parts or ())) and not self.is_over else []
         lines += self._failures()
+        lines += self._finals()
         lines += self.paths
         lines += ["show_image with an id gives a link to its file."] if self.links is not None and self.pictures else []
         return lines
@@ -193,6 +197,17 @@ class BatchStatus:
             [f"… and {more} more."] if more > 0 else []
         )
 
+    def _finals(self) -> list[str]:
+        """How far the finals of drafts kept the draft's layout, of the newest lines."""
+        told: list[str] = []
+        for line in self.lines:
+            end = self.ends.get(line.number)
+            layouts = () if end is None else _layouts(end.outcome)
+            name = f"{line.number} ({line.name})" if line.name else str(line.number)
+            told += [f"Line {name}: {layout_text(figures)}" for figures in layouts]
+        more = len(told) - MAX_FINALS
+        return told if more <= 0 else [*told[-MAX_FINALS:], f"… and {more} finals before these."]
+
     def as_dict(self) -> dict[str, Any]:
         """The same for programs."""
         row = self.row
@@ -219,6 +234,14 @@ def given(pictures: "Sequence[Picture]") -> "list[Picture]":
     parents = [parent for picture in pictures for parent in picture.record.parents]
     used = {parent.id for parent in parents if parent.role in {"model", "derived_from"}}
     return [picture for picture in pictures if picture.id not in used]
+
+
+def _layouts(outcome: "Mapping[str, Any]") -> list[Mapping[str, Any]]:
+    """What is known of how the pictures of a line kept the layout of their draft; see `pixels.layout`."""
+    report: Mapping[str, Any] = outcome.get("report") or {}
+    final: Mapping[str, Any] = report.get("final") or {}
+    layouts: Mapping[str, Mapping[str, Any]] = final.get("layouts") or {}
+    return list(layouts.values())
 
 
 def _lines_text(lines: Sequence[str]) -> str:

@@ -85,7 +85,7 @@ class Collector:
             await self._fail(wanted[custom_id], error)
 
     async def _without_end(self, wanted: "Mapping[str, LineRow]") -> list[str]:
-        ends = await self._desk.writer.read(lambda unit: unit.batches.ends(self._row.id))
+        ends = await self._desk.writer.read(lambda unit: unit.batches.ends(self._row))
         return [name for name, line in wanted.items() if line.number not in ends and name not in self._taken]
 
     async def _read(self, file: str, wanted: "Mapping[str, LineRow]", part: Part, route: "BatchRoute") -> None:

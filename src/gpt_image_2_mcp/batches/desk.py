@@ -119,9 +119,9 @@ class Desk:
         def read(repositories: Repositories) -> "tuple[Any, ...]":
             dead = repositories.catalogue_store.dead_owners({row.owner})
             with repositories.unit_of_work(read_only=True) as unit:
-                lines, ends = unit.batches.lines(row.id), unit.batches.ends(row.id)
-                states = unit.batches.states(row.id)
-                pictures: list[Picture] = unit.batches.newest_pictures(row.id, 3 * NEWEST)
+                lines, ends = unit.batches.lines(row.id), unit.batches.ends(row)
+                states = unit.batches.states(row)
+                pictures: list[Picture] = unit.batches.newest_pictures(row, 3 * NEWEST)
             return lines, ends, states, pictures, row.owner in dead
 
         lines, ends, states, pictures, is_dead = await self.writer.run(read)
@@ -134,9 +134,10 @@ class Desk:
         """What the lines cost, by the ledger: the estimates of those that are not over included."""
         if self.settings.sandbox:
             return None
-        return await self.writer.run(
-            lambda repositories: repositories.ledger.batch_cost(line_id(status.row.id, 0)[:-1])
-        )
+        from ..catalogue.batch_table import CLOCKS
+
+        start, since = line_id(status.row.id, 0)[:-1], (status.row.created - CLOCKS).astimezone().date()
+        return await self.writer.run(lambda repositories: repositories.ledger.batch_cost(start, since=since))
 
     def _minutes(self, status: BatchStatus) -> float | None:
         """Minutes until a batch that is made now is done; None for a cheap one, and for one that is over."""

@@ -126,6 +126,11 @@ def read_lines(items: Iterable[Item], request: MakeBatchRequest) -> list[Line]:
     return lines
 
 
+def common_images(request: MakeBatchRequest) -> list[str]:
+    """The pictures that all lines have in common, as they are named; raises BadRequest."""
+    return list(_texts(_common(request).get("images")))
+
+
 def _common(request: MakeBatchRequest) -> dict[str, Any]:
     """What all lines share, by the parameters' own names."""
     given = _object(request.common) if request.common else {}

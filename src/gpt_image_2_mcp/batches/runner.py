@@ -104,6 +104,9 @@ class BatchRunner:
             ]
         )
         new = self._new_row(plan, key, client)
+        if plan.is_cheap:
+            # Before it is written: a process that is killed right after leaves a batch that the next start looks for.
+            self._mark()
         row = await self._desk.insert(
             new,
             self._desk.stored_lines(plan.lines),
@@ -114,6 +117,7 @@ class BatchRunner:
         if row.id != new.id:
             return row.id, True
         if plan.is_cheap:
+            # Once more: another process may have found no batch in between, and removed it.
             self._mark()
             submission = self._submissions[row.id] = Submission(self._desk, row, plan.lines)
             self._start(self._submit, row, submission)
@@ -207,7 +211,7 @@ class BatchRunner:
         """How a batch stands; a cheap one that is open is looked at now. Raises BadRequest if there is none."""
         batch_id = batch_id.strip()
         row = await self._desk.row(batch_id)
-        if looks and row.is_cheap and row.state == "open":
+        if looks and row.is_cheap and row.state != "ended":
             if batch_id not in self._followers:
                 await self._take_over(row)
                 await anyio.lowlevel.checkpoint()

@@ -1,8 +1,9 @@
 """What is kept of a submitted line, so that any later process can save its pictures and settle its charge."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from ..inputs import InputImage
 from ..inputs.inputs import Inputs
 from ..inputs.part import Part
 from ..jobs.job import Delivery, Job
-from ..jobs.order import Order
+from ..jobs.order import Draft, Order
 from ..jobs.serialization import REQUESTS
 from .batch import line_id
 
@@ -34,12 +35,13 @@ def stored_order(order: Order, model: str) -> dict[str, Any]:
         "inputs": [_stored_input(image) for image in order.inputs.images],
         **({"mask": _stored_input(mask)} if mask else {}),
         **({"part": asdict(part)} if part else {}),
+        **({"draft": _stored_draft(order.draft)} if order.draft else {}),
     }
 
 
 def order_of(sent: Mapping[str, Any]) -> Order:
     """The order that `stored_order` kept; its inputs have no bytes."""
-    mask, part = sent.get("mask"), sent.get("part")
+    mask, part, draft = sent.get("mask"), sent.get("part"), sent.get("draft")
     inputs = Inputs([_input(kept) for kept in sent["inputs"]], _input(mask) if mask else None)
     return Order(
         sent["kind"],
@@ -48,7 +50,17 @@ def order_of(sent: Mapping[str, Any]) -> Order:
         "",
         is_new_folder=sent["is_new_folder"],
         part=TypeAdapter(Part).validate_python(part) if part else None,
+        draft=_draft_adapter().validate_python(draft) if draft else None,
     )
+
+
+def _stored_draft(draft: Draft) -> dict[str, Any]:
+    return _draft_adapter().dump_python(replace(draft, source=None), mode="json")
+
+
+@cache
+def _draft_adapter() -> TypeAdapter[Draft]:
+    return TypeAdapter(Draft)
 
 
 def _stored_input(image: InputImage) -> dict[str, Any]:

@@ -36,6 +36,16 @@ _ADD_LOST = sa.text(
     " LEFT JOIN jobs ON jobs.id = charges.job WHERE charges.id IN :charges"
     " ON CONFLICT DO NOTHING"
 ).bindparams(sa.bindparam("charges", expanding=True))
+_PAGE = sa.text(
+    "SELECT audit.number AS line, audit.at, audit_people.person, audit.person AS number, client, tool, job, model,"
+    " estimate_nano_usd, nano_usd, outcome, request_id, prompt FROM audit"
+    " LEFT JOIN audit_people ON audit_people.number = audit.person"
+    " WHERE audit.at >= :since AND (audit.at, audit.number) > (:since, :after) ORDER BY audit.at, audit.number"
+    " LIMIT :limit"
+)
+
+Start = tuple[datetime, int]
+"""A moment, and the number of a line of that moment, after which a page begins; 0 is before all lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,20 +100,20 @@ class AuditTable:
             for statement in (_NUMBER_LOST, _ADD_LOST):
                 self.connection.execute(statement, {"charges": list(charges)})
 
-    def lines(self, since: datetime) -> list[AuditLine]:
-        """The lines since then, the oldest first; only `people.EVERYONE` sees them."""
-        query = sa.text(
-            "SELECT audit.at, audit_people.person, audit.person AS number, client, tool, job, model, estimate_nano_usd,"
-            " nano_usd, outcome, request_id, prompt FROM audit"
-            " LEFT JOIN audit_people ON audit_people.number = audit.person"
-            " WHERE audit.at >= :since ORDER BY audit.number"
-        )
-        rows = self.connection.execute(query, {"since": since}).mappings()
-        return [_line({**row}) for row in rows]
+    def page(self, start: Start, limit: int) -> tuple[list[AuditLine], Start | None]:
+        """At most `limit` lines from `start` on, the oldest first, and where the next page starts, if there is one.
+
+        Only `people.EVERYONE` sees them.
+        """
+        since, after = start
+        found = self.connection.execute(_PAGE, {"since": since, "after": after, "limit": limit + 1}).mappings().all()
+        rows = found[:limit]
+        next_start = (rows[-1]["at"], rows[-1]["line"]) if len(found) > limit else None
+        return [_line({**row}) for row in rows], next_start
 
 
 def _line(row: Mapping[str, Any]) -> AuditLine:
-    values = dict(row)
+    values = {name: value for name, value in row.items() if name != "line"}
     estimate, usd = _dollars(values.pop("estimate_nano_usd")), _dollars(values.pop("nano_usd"))
     return AuditLine(**values, estimate=estimate, usd=usd)
 

@@ -137,7 +137,7 @@ class SpendingSummary:
     today: tuple[ModelSpending, ...]
     period: tuple[ModelSpending, ...]
     team: DayTotal | None = None
-    """The sums of all people on `day`; None where there is one person."""
+    """The sums of all people on `day`; None where there is one person, or nothing depends on them."""
 
     def left(self, budgets: Budgets) -> dict[str, Decimal]:
         """The dollars that may still be spent on `day`, by the variables of its budgets."""

@@ -11,7 +11,7 @@ when the ledger is first needed.
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from ..database.database import as_everyone, person_of
@@ -214,15 +214,18 @@ class Ledger:
             if end.audit:
                 AuditTable(charges.connection).add(end)
 
-    def summary(self, *, days: int = 30) -> SpendingSummary:
-        """Sum up what was spent today, and in the last `days` days including today."""
+    def summary(self, *, days: int = 30, with_team: bool = False) -> SpendingSummary:
+        """Sum up what was spent today, and in the last `days` days including today.
+
+        `with_team` asks for the sums of all people too, which reads what each of them was charged today.
+        """
         today = self._clock().date()
         since = today - timedelta(days=days - 1)
         first, last = since.isoformat(), today.isoformat()
         with self._reading() as charges:
             own = charges.total(last)
             team = None
-            if person_of(charges.connection) is not None:
+            if with_team and person_of(charges.connection) is not None:
                 with as_everyone(charges.connection):
                     team = charges.total(last)
             return SpendingSummary(
@@ -248,10 +251,10 @@ class Ledger:
         with self._reading() as charges:
             return charges.job_cost(job)
 
-    def batch_cost(self, start: str) -> Decimal:
-        """The same for all jobs whose ids begin with `start`: the lines of a batch."""
+    def batch_cost(self, start: str, *, since: date) -> Decimal:
+        """The same for all jobs from the day `since` on whose ids begin with `start`: the lines of a batch."""
         with self._reading() as charges:
-            return charges.batch_cost(start)
+            return charges.batch_cost(start, since=since.isoformat())
 
     def recover(self) -> list[str]:
         """Finish the charges of processes that have ended; returns sentences for the log.

@@ -22,6 +22,9 @@ BatchState = Literal["preparing", "open", "ended"]
 KEPT: Final = RETENTION + timedelta(days=2)
 """How long a batch is kept after its end: as long as the ends of its lines."""
 
+CLOCKS: Final = timedelta(days=1)
+"""By which the clocks of the computers that work on a batch may differ, and their days."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
@@ -156,30 +159,37 @@ class BatchTable:
         if rows:
             self.connection.execute(query, rows)
 
-    def ends(self, batch_id: str) -> dict[int, LineEnd]:
+    def ends(self, batch: BatchRow) -> dict[int, LineEnd]:
         """How the lines that are over have ended, by their numbers."""
-        own = jobs.c.id.startswith(f"{batch_id}-", autoescape=True)
-        query = sa.select(jobs.c.id, jobs.c.state, jobs.c.outcome).where(own, jobs.c.state.in_(("done", "failed")))
+        query = sa.select(jobs.c.id, jobs.c.state, jobs.c.outcome)
+        query = query.where(*_of_batch(batch, jobs.c.id, jobs.c.created_us), jobs.c.state.in_(("done", "failed")))
         return {
             int(row.id.rpartition("-")[2]): LineEnd(row.state, row.outcome or {})
             for row in self.connection.execute(query)
         }
 
-    def states(self, batch_id: str) -> dict[int, str]:
+    def states(self, batch: BatchRow) -> dict[int, str]:
         """The states of the lines that were sent, by their numbers."""
-        query = sa.select(jobs.c.id, jobs.c.state).where(jobs.c.id.startswith(f"{batch_id}-", autoescape=True))
+        query = sa.select(jobs.c.id, jobs.c.state).where(*_of_batch(batch, jobs.c.id, jobs.c.created_us))
         return {int(row.id.rpartition("-")[2]): row.state for row in self.connection.execute(query)}
 
-    def newest_pictures(self, batch_id: str, limit: int) -> list[Picture]:
+    def newest_pictures(self, batch: BatchRow, limit: int) -> list[Picture]:
         """The pictures of a batch that were saved last, the newest last."""
-        own = pictures.c.job_id.startswith(f"{batch_id}-", autoescape=True)
-        query = sa.select(pictures).where(own).order_by(pictures.c.number.desc())
+        query = sa.select(pictures).where(*_of_batch(batch, pictures.c.job_id, pictures.c.number))
+        query = query.order_by(pictures.c.number.desc())
         found, _ = PictureTable(self.connection).page(query, limit)
         return found[::-1]
 
     def _select(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[BatchRow]:
         query = sa.select(batches).where(*conditions).order_by(batches.c.created_us.desc()).limit(limit)
         return [_from_row(dict(row)) for row in self.connection.execute(query).mappings()]
+
+
+def _of_batch(
+    batch: BatchRow, job_id: sa.ColumnElement[str], made_us: sa.ColumnElement[int]
+) -> tuple[sa.ColumnElement[bool], ...]:
+    """The conditions of rows that belong to lines of a batch: the second one spares looking at all that is older."""
+    return job_id.startswith(f"{batch.id}-", autoescape=True), made_us >= to_microseconds(batch.created - CLOCKS)
 
 
 def _from_row(row: dict[str, Any]) -> BatchRow:

@@ -44,12 +44,7 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
     elif is_sqlite:
         found, more = _fetch_page(connection, wanted, _matching_words(words, wanted))
     else:
-        mark = mark_of(person_of(connection))
-        match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
-            words=" & ".join(f"'{mark}{word}':*" for word in words)
-        )
-        joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
-        found, more = _fetch_page(connection, wanted, _filtered(wanted).select_from(joined).where(match))
+        found, more = _fetch_page(connection, wanted, _with_words(words, wanted, mark_of(person_of(connection))))
     if not found and words and not text.isascii():
         # In scripts without spaces a sentence is one long word to the index: search for the text itself.
         found, more = _fetch_page(connection, wanted, _containing(parts, wanted, is_sqlite=is_sqlite))
@@ -59,7 +54,7 @@ def search(connection: sa.Connection, wanted: SearchQuery) -> SearchResult:
 def overview(connection: sa.Connection) -> Overview:
     """The projects with the most pictures, and the last days on which pictures were made."""
     table = PictureTable(connection)
-    days = dict.fromkeys(picture.made.astimezone().date() for picture in table.newest(OVERVIEW_PICTURES))
+    days = dict.fromkeys(made.astimezone().date() for made in table.times(OVERVIEW_PICTURES))
     return Overview(table.projects(OVERVIEW_ENTRIES), list(days)[:OVERVIEW_ENTRIES])
 
 
@@ -85,6 +80,22 @@ def _matching_words(words: list[str], wanted: SearchQuery) -> sa.Select[Any]:
     if wanted.project is not None or wanted.session_id is not None:
         query = query.where(_picture_number.in_(_with_values(sa.select(pictures.c.number), wanted, model=False)))
     return _within_times(query.where(match), wanted)
+
+
+def _with_words(words: list[str], wanted: SearchQuery, mark: str) -> sa.Select[Any]:
+    """Select the numbers of the pictures that pass the filters and have all `words`, in PostgreSQL's full-text index.
+
+    Of one person of several, the server does not know how many pictures have a word: it supposes a share of those of
+    all people, and would look at every picture of the person instead. So the words are looked for first.
+    """
+    match = sa.text("picture_words.words @@ CAST(:words AS tsquery)").bindparams(
+        words=" & ".join(f"'{mark}{word}':*" for word in words)
+    )
+    if not mark:
+        joined = pictures.join(_word_index, _word_index.c.number == pictures.c.number)
+        return _filtered(wanted).select_from(joined).where(match)
+    found = sa.select(_word_index.c.number).where(match).cte("found").prefix_with("MATERIALIZED", dialect="postgresql")
+    return _filtered(wanted).select_from(pictures.join(found, found.c.number == pictures.c.number))
 
 
 def _with_values(query: sa.Select[Any], wanted: SearchQuery, *, model: bool) -> sa.Select[Any]:

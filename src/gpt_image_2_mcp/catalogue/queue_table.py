@@ -22,12 +22,27 @@ RELEASED: Final = ""
 WAITS: Final = timedelta(hours=1)
 """How long a job waits for a replica. Nobody expects it any more after that, and it would be paid for."""
 
-_OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json) WHERE id = :id")
+_OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json), wish = :wish WHERE id = :id")
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
+_CANCEL: Final = sa.text(
+    "UPDATE jobs SET state = 'failed', outcome = CAST(:outcome AS json), ended_us = :now, given_up = true,"
+    " fetched = true, handover = NULL WHERE id = :id AND state = 'queued' AND handover IS NOT NULL"
+)
 _OFFERED: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND handover IS NOT NULL")
+_ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext(:key), hashtext(:wish))")
+_SAME_WISH: Final = sa.text(
+    "SELECT id FROM jobs WHERE key = :key AND wish = :wish AND id <> :besides"
+    " AND (ended_us IS NULL OR (ended_us > :after AND NOT fetched)) ORDER BY created_us DESC LIMIT 1"
+)
+_OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
+_NOTE_WISH: Final = sa.text("UPDATE jobs SET wish = :wish WHERE id = :id")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
+_WITH_LOST: Final = sa.text("SELECT DISTINCT person FROM jobs WHERE owner = ANY(:owners) AND state = 'lost'")
+_UNDER_WAY: Final = sa.text(
+    "SELECT DISTINCT owner FROM jobs WHERE owner = ANY(:owners) AND state IN ('queued', 'sent')"
+)
 _CLAIM: Final = sa.text(
     "UPDATE jobs SET owner = :owner, given_up = true WHERE id = ("
     "SELECT id FROM jobs AS waiting WHERE state = 'queued' AND handover IS NOT NULL AND owner = ANY(:gone)"
@@ -58,13 +73,18 @@ class QueueTable:
     connection: sa.Connection
     now: datetime
 
-    def offer(self, job_id: str, handover: Mapping[str, Any]) -> None:
-        """Add to a job's row what another replica needs to make it."""
-        self.connection.execute(_OFFER, {"id": job_id, "handover": json.dumps(handover)})
+    def offer(self, job_id: str, handover: Mapping[str, Any], wish: str | None) -> None:
+        """Add to a job's row what another replica needs to make it, and the request that it is of."""
+        self.connection.execute(_OFFER, {"id": job_id, "handover": json.dumps(handover), "wish": wish})
 
     def release(self, job_id: str, owner: str) -> bool:
         """Let any replica make a job of `owner`; False if it is sent, or is not the owner's any more."""
         return self.connection.execute(_RELEASE, {"id": job_id, "owner": owner}).rowcount > 0
+
+    def cancel(self, job_id: str, outcome: Mapping[str, Any]) -> bool:
+        """End a job of any replica, which looks before it sends; False if it is sent, or is its owner's alone."""
+        values = {"id": job_id, "outcome": json.dumps(outcome), "now": to_microseconds(self.now)}
+        return self.connection.execute(_CANCEL, values).rowcount > 0
 
     def offered(self, ids: Collection[str]) -> set[str]:
         """Those of the jobs that another replica can make."""
@@ -72,9 +92,38 @@ class QueueTable:
             return set()
         return set(self.connection.scalars(_OFFERED, {"ids": list(ids)}))
 
+    def same_wish(self, key: str, wish: str, *, besides: str, within: timedelta) -> str | None:
+        """The id of the job of the same request, which has come to another replica before.
+
+        It is not answered yet, and has ended within a time if it has. Until the end of this transaction, no other one
+        asks for the same.
+        """
+        self.connection.execute(_ALONE, {"key": key, "wish": wish})
+        values = {"key": key, "wish": wish, "besides": besides, "after": to_microseconds(self.now - within)}
+        found: str | None = self.connection.scalar(_SAME_WISH, values)
+        return found
+
+    def of_wish(self, wish: str | None, ids: Collection[str]) -> set[str]:
+        """Those of the jobs that are of the same request."""
+        if not ids or wish is None or self.connection.dialect.name != "postgresql":
+            return set()
+        return set(self.connection.scalars(_OF_WISH, {"ids": list(ids), "wish": wish}))
+
+    def note_wish(self, job_id: str, wish: str) -> None:
+        """Note the request that a job is of."""
+        self.connection.execute(_NOTE_WISH, {"id": job_id, "wish": wish})
+
     def owners(self) -> set[str]:
         """The owners of the jobs in the queue."""
         return set(self.connection.scalars(_OWNERS))
+
+    def with_lost(self, owners: Collection[str]) -> set[str]:
+        """The people of whom these processes have lost a job."""
+        return set(self.connection.scalars(_WITH_LOST, {"owners": list(owners)}))
+
+    def under_way(self, owners: Collection[str]) -> set[str]:
+        """Those of the processes that have jobs which are not known to have ended."""
+        return set(self.connection.scalars(_UNDER_WAY, {"owners": list(owners)}))
 
     def claim(self, owner: str, *, gone: Collection[str]) -> QueuedJob | None:
         """Make `owner` the owner of a job whose owner is `gone`; None if there is none.

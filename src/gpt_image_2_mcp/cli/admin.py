@@ -15,14 +15,17 @@ import click
 
 from ..errors import NotConfigured
 from ..redaction.printable import printable, printable_line
-from .output import count_of, print_json
+from .output import count_of, print_json, print_json_list
 
 if TYPE_CHECKING:
+    from ..billing.audit_table import AuditLine
     from ..database.store import Store
     from ..database.url import PostgresUrl
     from ..picture_store.store import PictureStore
 
 SINCE = "such as 2026-11-01, '7 days ago' or 'last month'"
+AUDIT_PAGE = 5000
+"""Lines of the audit that are read and printed at once."""
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -90,14 +93,29 @@ def audit(since: str, as_json: bool) -> None:
     A person who was forgotten has a number in place of the name. Prompts are in it only if the server was run with
     GPT_IMAGE_2_AUDIT_PROMPTS=1.
     """
+    with _store() as store:
+        pages = _audit_pages(store, _moment(since))
+        if as_json:
+            print_json_list([_plain(asdict(line)) for line in page] for page in pages)
+            return
+        # Each page is a table of its own: the columns of all could be aligned only when all were read.
+        for page in pages:
+            _print_audit(page)
+
+
+def _audit_pages(store: "Store", since: datetime) -> "Generator[list[AuditLine]]":
+    """The audit in pages, each read in a transaction of its own: printing a year of it takes longer than one may."""
     from ..billing.audit_table import AuditTable
     from ..database.people import EVERYONE
 
-    with _store() as store, store.of(EVERYONE).database.reading() as connection:
-        found = AuditTable(connection).lines(_moment(since))
-    if as_json:
-        print_json([_plain(asdict(line)) for line in found])
-        return
+    start = since, 0
+    while start is not None:
+        with store.of(EVERYONE).database.reading() as connection:
+            page, start = AuditTable(connection).page(start, AUDIT_PAGE)
+        yield page
+
+
+def _print_audit(page: "Sequence[AuditLine]") -> None:
     rows = [
         (
             f"{line.at.astimezone():%Y-%m-%d %H:%M:%S}",
@@ -111,7 +129,7 @@ def audit(since: str, as_json: bool) -> None:
             line.client or "",
             line.prompt or "",
         )
-        for line in found
+        for line in page
     ]
     names = ("when", "person", "tool", "model", "dollars", "outcome", "job", "request id", "client", "prompt")
     _print_table(names, rows)

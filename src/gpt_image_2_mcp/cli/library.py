@@ -183,7 +183,7 @@ def set_back(ctx: click.Context, sandbox: bool, session_id: str, turn: int) -> N
     """
 
     async def work(service: "ImageService", _: object) -> "Session":
-        return await service.set_back(session_id, turn)
+        return await service.sessions.set_back(session_id, turn)
 
     from ..catalogue.session import tree
 

@@ -42,6 +42,17 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=sys.stdout.isatty(), indent=2))
 
 
+def print_json_list(pages: Iterable[Sequence[object]]) -> None:
+    """Print what pages hold as one JSON list, as `print_json` does, page after page."""
+    between = "["
+    for page in pages:
+        if page:
+            text = json.dumps(page, ensure_ascii=sys.stdout.isatty(), indent=2)
+            click.echo(f"{between}{text[1:-2]}", nl=False)
+            between = ","
+    click.echo("[]" if between == "[" else "\n]")
+
+
 def print_notes(notes: Iterable[str]) -> None:
     """Print sentences about the work on stderr, one on a line; that it cannot be written is no failure of the work."""
     with suppress(OSError):

@@ -7,7 +7,8 @@ none of the server covers that: the thread would wait without end, and with it e
 import os
 import socket
 from contextlib import suppress
-from threading import Lock, Timer, local
+from dataclasses import dataclass, field
+from threading import Condition, Thread, local
 from time import monotonic
 from typing import Any, Final
 
@@ -15,52 +16,49 @@ ANSWER_SECONDS: Final = 35.0
 """Seconds for one statement: longer than the server lets one run (`statement_timeout`), so a healthy one answers."""
 
 
+@dataclass(slots=True, eq=False)
 class _Watch:
     """Watches one transaction of one thread."""
 
-    def __init__(self) -> None:
-        self.connection: Any = None
-        """The driver's connection; None until the transaction has one."""
-        self.limit = ANSWER_SECONDS
-        self.began = monotonic()
-        self.is_broken_off = False
-        self._state = Lock()
-        self._timer: Timer | None = None
-        self._start_timer(self.limit)
+    limit: float
+    began: float = field(default_factory=monotonic)
+    connection: Any = None
+    """The driver's connection; None until the transaction has one."""
+    is_broken_off: bool = False
 
-    def end(self) -> None:
-        with self._state:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = None
+    @property
+    def ends(self) -> float:
+        """When the server has been silent for too long."""
+        return self.began + self.limit
 
-    def _start_timer(self, seconds: float) -> None:
-        self._timer = timer = Timer(seconds, lambda: self._look(timer))
-        timer.daemon = True
-        timer.start()
-
-    def _look(self, timer: Timer) -> None:
-        with self._state:
-            # It may have come too late to be cancelled.
-            if timer is not self._timer:
-                return
-            left = self.began + self.limit - monotonic()
-            # Without a connection it waits for one, which has a time limit of its own.
-            if left > 0 or self.connection is None:
-                self._start_timer(left if left > 0 else self.limit)
-                return
+    def look(self, now: float) -> float:
+        """Break the connection off if that is over, and tell when to look again."""
+        if self.ends > now:
+            return self.ends
+        # Without a connection it waits for one, which has a time limit of its own.
+        if self.connection is not None and not self.is_broken_off:
             self.is_broken_off = True
             # The thread that waits gets an error of the driver, as when the server breaks the connection off.
             with suppress(Exception), socket.socket(fileno=os.dup(self.connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
+        return now + self.limit
 
 
 class ConnectionGuard:
-    """Is entered for each transaction; each thread has its own, on a connection of its own."""
+    """Is entered for each transaction; each thread has its own, on a connection of its own.
+
+    One thread looks at all of them. It sleeps until the first could have waited for too long, and ends when it finds
+    none under way, so that the many short transactions start no thread.
+    """
 
     def __init__(self) -> None:
         """Guard nothing yet."""
         self._threads = local()
+        self._news = Condition()
+        self._watches: set[_Watch] = set()
+        self._is_looking = False
+        self._look_at = 0.0
+        """When the thread looks again, by `time.monotonic`."""
 
     @property
     def is_silent(self) -> bool:
@@ -92,13 +90,29 @@ class ConnectionGuard:
 
     def __enter__(self) -> None:
         """Watch a transaction."""
-        self._threads.watch = _Watch()
+        watch = self._threads.watch = _Watch(ANSWER_SECONDS)
+        with self._news:
+            self._watches.add(watch)
+            if not self._is_looking:
+                self._is_looking = True
+                Thread(target=self._look, name="connection guard", daemon=True).start()
+            elif watch.ends < self._look_at:
+                self._news.notify()
 
     def __exit__(self, *_: object) -> None:
         """Watch it no longer."""
         if watch := self._watch:
-            watch.end()
+            with self._news:
+                self._watches.discard(watch)
 
     @property
     def _watch(self) -> _Watch | None:
         return getattr(self._threads, "watch", None)
+
+    def _look(self) -> None:
+        with self._news:
+            while self._watches:
+                now = monotonic()
+                self._look_at = min(watch.look(now) for watch in self._watches)
+                self._news.wait(self._look_at - now)
+            self._is_looking = False

@@ -16,15 +16,19 @@ if TYPE_CHECKING:
 class LazyStore:
     """Opens the `Store` at an address when it is first needed. Safe to use from several threads."""
 
-    def __init__(self, at: Address, *, connections: int = 1, lease_s: float | None = None) -> None:
+    def __init__(
+        self, at: Address, *, connections: int = 1, lease_s: float | None = None, owner: str | None = None
+    ) -> None:
         """Open nothing yet.
 
         `connections` is how many transactions can be open at once on a PostgreSQL server, `lease_s` the length of this
-        process's lease there in seconds, if it is another than the usual one.
+        process's lease there in seconds, if it is another than the usual one, and `owner` the name of this process, if
+        it has one already.
         """
         self.at = at
         self._connections = connections
         self._lease_s = lease_s
+        self._owner = owner
         self._lock = Lock()
         self._store: Store | None = None
         self._error: GptImageError | None = None
@@ -56,7 +60,7 @@ class LazyStore:
             raise self._error
         began = monotonic()
         try:
-            self._store = open_store(self.at, connections=self._connections, lease_s=self._lease_s)
+            self._store = open_store(self.at, connections=self._connections, lease_s=self._lease_s, owner=self._owner)
         except GptImageError as error:
             self._error, self._retry_at = error, next_try(began)
             raise

@@ -16,7 +16,8 @@ would pass to another client with the connection.
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
-from typing import Any, Final
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
 import sqlalchemy as sa
@@ -30,7 +31,10 @@ from .people import set_person
 from .postgres_errors import explain, is_undone
 from .retry import retry_undone
 from .upgrade import create_or_upgrade
-from .url import PostgresUrl
+from .url import SANDBOX_SCHEMA, PostgresUrl
+
+if TYPE_CHECKING:
+    import psycopg
 
 CONNECT_SECONDS: Final = 5
 """Seconds that the server may take to accept a connection."""
@@ -47,6 +51,17 @@ so what is queued here excludes what they do."""
 
 EXCLUSIVE_SECONDS: Final = 300
 """Seconds that a statement of a migration may take, and wait."""
+
+TABLE_SECONDS: Final = 2
+"""Seconds that a migration waits for those who read or write a table that it changes.
+
+All others wait behind it, also those who only read, and a backup may read for minutes. So it gives up, lets the others
+go on for `OTHERS_SECONDS`, and tries again.
+"""
+OTHERS_SECONDS: Final = 5.0
+
+_LOCKED: Final = "55P03"
+"""The SQLSTATE of a statement that has waited for a lock in vain."""
 
 POOL_SECONDS: Final = ANSWER_SECONDS + CONNECT_SECONDS
 """Seconds that a transaction waits for a connection: as long as one is busy whose server does not answer."""
@@ -65,10 +80,18 @@ _CONNECT_ARGS: Final = {
 _OF_PEOPLE: Final = "SET plan_cache_mode = force_custom_plan"
 """How the rows of one person are best found is not how those of another are, who has many more or fewer of them."""
 
+_MAKE_SCHEMA: Final = (
+    f"DO $$ BEGIN IF to_regnamespace('{SANDBOX_SCHEMA}') IS NULL THEN CREATE SCHEMA {SANDBOX_SCHEMA}; END IF;"
+    " EXCEPTION WHEN duplicate_schema OR unique_violation THEN NULL; END $$"
+)
+"""With `IF NOT EXISTS`, the right to make schemas would be needed where it is there too."""
+
 _SESSION_SETTINGS: Final = (
     f"SET lock_timeout = '{LOCK_SECONDS}s'",
     f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'",
     "SET statement_timeout = '30s'",
+    # A search takes milliseconds; compiling it, which a large table is reason enough for, takes longer than that.
+    "SET jit = off",
     # The server ends the connection of a computer that has vanished after a minute.
     "SET tcp_keepalives_idle = 30",
     "SET tcp_keepalives_interval = 10",
@@ -104,11 +127,26 @@ def open_postgres(url: PostgresUrl, lease: Lease, *, connections: int = 1) -> Da
         before_writing=lease.keep,
     )
     try:
-        retry_undone(create_or_upgrade)(database)
+        _bring_up_to_date(database)
     except GptImageError:
         database.close()
         raise
     return database
+
+
+def _bring_up_to_date(database: Database) -> None:
+    """Create the tables, or migrate them as soon as nobody reads for long what is to be changed; raises as they do."""
+    give_up_at = monotonic() + EXCLUSIVE_SECONDS
+    while True:
+        try:
+            retry_undone(create_or_upgrade)(database)
+        except DatabaseUnusable as error:
+            is_locked = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _LOCKED
+            if not is_locked or monotonic() > give_up_at:
+                raise
+        else:
+            return
+        sleep(OTHERS_SECONDS)
 
 
 def join_queue(connection: sa.Connection) -> None:
@@ -142,7 +180,9 @@ def _engine(url: PostgresUrl, lease: Lease, guard: ConnectionGuard, connections:
         hide_parameters=True,
     )
 
-    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *([_OF_PEOPLE] if connections > 1 else [])))
+    own = [_OF_PEOPLE] if connections > 1 else []
+    own += [_MAKE_SCHEMA] if url.is_for_sandbox else []
+    _listen_to_connections(engine, lease, guard, (*_SESSION_SETTINGS, *own))
     _listen_to_transactions(engine, guard)
     return engine
 
@@ -184,18 +224,23 @@ def _listen_to_connections(
 
 
 def _listen_to_transactions(engine: sa.Engine, guard: ConnectionGuard) -> None:
+    # Not before: without the driver, there is no engine, and a sentence that says so.
+    from psycopg import IsolationLevel
+
     def begin(connection: sa.Connection) -> None:
-        match mode_of(connection):
-            case "read":
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            case "write":
-                pass
-            case "exclusive":
-                # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
-                guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
-                for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
-                    connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
-                join_queue(connection)
+        mode, driver = mode_of(connection), cast("psycopg.Connection[Any]", connection.connection.dbapi_connection)
+        only_reads = True if mode == "read" else None
+        if driver.read_only != only_reads:
+            # The driver says both together with BEGIN, which it sends before the first statement.
+            driver.read_only = only_reads
+            driver.isolation_level = IsolationLevel.REPEATABLE_READ if only_reads else IsolationLevel.READ_COMMITTED
+        if mode == "exclusive":
+            # A migration may take minutes, and importing Alembic for it takes a while on a slow machine.
+            guard.limit = EXCLUSIVE_SECONDS + ANSWER_SECONDS
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
+                connection.exec_driver_sql(f"SET LOCAL {name} = '{EXCLUSIVE_SECONDS}s'")
+            join_queue(connection)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_SECONDS}s'")
         set_person(connection, person_of(connection))
 
     def note_statement(*_: object) -> None:

@@ -18,11 +18,12 @@ from .people import FENCE
 ChargeState = Literal["reserved", "sent", "settled", "unknown", "released"]
 """A charge is reserved, then sent; it ends settled, unknown (both are spent) or released (nothing was billed)."""
 
-VERSION: Final = 10
+VERSION: Final = 13
 """The number of the last file in `migrations/versions`; a database of this version needs no migration."""
 
-TOKENS_EACH: Final = "(output_tokens + pictures - 1) / pictures"
-"""The output tokens of each picture of a charge, rounded up. A query that says the same uses `charges_dearest`."""
+TOKENS_EACH: Final = "(output_tokens + pictures - 1) / nullif(pictures, 0)"
+"""The output tokens of each picture of a charge, rounded up; NULL for one without a picture, as a search by a mask's
+words. A query that says the same uses `charges_dearest`."""
 NOT_ASCII: Final = "prompt GLOB '*[\u0080-\U0010ffff]*'"
 """SQLite's condition for a prompt that is not ASCII. A query that says the same uses `pictures_not_ascii`."""
 
@@ -149,10 +150,14 @@ event.listen(
         " (number bigint PRIMARY KEY REFERENCES pictures ON DELETE CASCADE, words tsvector NOT NULL)"
     ).execute_if(dialect="postgresql"),
 )
+# New words go into the index at once. By default they wait in a list, which each search reads from end to end, and the
+# insertion that finds it full spends a second or more on emptying it.
 event.listen(
     pictures,
     "after_create",
-    sa.DDL("CREATE INDEX picture_words_words ON picture_words USING gin (words)").execute_if(dialect="postgresql"),
+    sa.DDL("CREATE INDEX picture_words_words ON picture_words USING gin (words) WITH (fastupdate = off)").execute_if(
+        dialect="postgresql"
+    ),
 )
 
 sessions: Final = sa.Table(
@@ -260,14 +265,23 @@ event.listen(
 )
 
 # For the replicas of a server. `handover` is what another one needs to make a job that is queued, see
-# `catalogue.queue_table`; the index has very few rows, which every replica looks through.
+# `catalogue.queue_table`, and `wish` the request that it is of; the index has very few rows, which every replica looks
+# through.
 for _statement in (
     PACE,
     "ALTER TABLE jobs ADD COLUMN handover json",
+    "ALTER TABLE jobs ADD COLUMN wish text",
     "CREATE INDEX jobs_queued ON jobs (created_us) WHERE state = 'queued'",
 ):
     event.listen(jobs, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))
 
+# Of the few rows that are looked for again and again: what is under way, and which batches and sessions are open.
+UNDER_WAY: Final = (
+    "CREATE INDEX jobs_under_way ON jobs (state, owner) WHERE state IN ('queued', 'sent', 'lost')",
+    "CREATE INDEX batches_open ON batches (person, owner) WHERE state <> 'ended'",
+    "CREATE INDEX sessions_open ON sessions (person, updated_us) WHERE active",
+)
+
 # On PostgreSQL, where a team shares a database, each row belongs to a person: see `people`.
-for _statement in (*FENCE, *AUDIT):
+for _statement in (*FENCE, *AUDIT, *UNDER_WAY):
     event.listen(metadata, "after_create", sa.DDL(_statement).execute_if(dialect="postgresql"))

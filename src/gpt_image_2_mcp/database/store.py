@@ -60,11 +60,11 @@ class Store:
         self.database.close()
 
 
-def open_store(at: Address, *, connections: int = 1, lease_s: float | None = None) -> Store:
+def open_store(at: Address, *, connections: int = 1, lease_s: float | None = None, owner: str | None = None) -> Store:
     """Open the database at `at`; a file that does not exist is created.
 
     `connections` is how many transactions can be open at once on a PostgreSQL server, `lease_s` the length of the lease
-    there, in seconds.
+    there, in seconds, and `owner` the name of this process there, if it has one already.
 
     Raises:
         DatabaseUnusable: the database is damaged, belongs to another program or to a later version of this one, or
@@ -73,6 +73,7 @@ def open_store(at: Address, *, connections: int = 1, lease_s: float | None = Non
     """
     if isinstance(at, PostgresUrl):
         lease = Lease() if lease_s is None else Lease(lease_s)
+        lease.name = owner or lease.name
         return Store(open_postgres(at, lease, connections=connections), lease)
     database = open_database(at)
     if at is None:

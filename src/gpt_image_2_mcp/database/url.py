@@ -7,10 +7,14 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+from typing import Final, TypeAlias
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from ..redaction.password import redact_password
+
+SANDBOX_SCHEMA: Final = "gpt_image_2_sandbox"
+"""The schema of a PostgreSQL database with the tables for what the sandbox makes on a server."""
+_SANDBOX: Final = f"-csearch_path={SANDBOX_SCHEMA}"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,18 @@ class PostgresUrl:
     def options(self) -> dict[str, str]:
         """The options after the `?`, which libpq is given as they are."""
         return dict(parse_qsl(self.parts.query, keep_blank_values=True))
+
+    @property
+    def for_sandbox(self) -> "PostgresUrl":
+        """The same database with other tables, for what the sandbox makes."""
+        options = f"{self.options.get('options', '')} {_SANDBOX}".strip()
+        query = urlencode({**self.options, "options": options}, quote_via=quote)
+        return PostgresUrl(urlunsplit(self.parts._replace(query=query)))
+
+    @property
+    def is_for_sandbox(self) -> bool:
+        """Whether the tables are those for what the sandbox makes."""
+        return self.options.get("options", "").endswith(_SANDBOX)
 
     @property
     def password(self) -> str | None:

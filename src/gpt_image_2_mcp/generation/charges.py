@@ -141,9 +141,15 @@ class Spending:
         charge = Charge(self.budgets, "", request)
         return await self._writer.run(partial(_after_replay, retry_undone(charge.dry_run)))
 
-    async def summary(self) -> SpendingSummary:
-        """The sums of today and of the last 30 days; raises DatabaseUnusable."""
-        return await self._writer.run(retry_undone(lambda repositories: repositories.ledger.summary()))
+    async def summary(self, *, with_team: bool) -> SpendingSummary:
+        """The sums of today and of the last 30 days; raises DatabaseUnusable.
+
+        Those of all people together are among them if they are asked for, or there is a budget for them.
+        """
+        with_team = with_team or self.budgets.per_day is not None
+        return await self._writer.run(
+            retry_undone(lambda repositories: repositories.ledger.summary(with_team=with_team))
+        )
 
 
 class Charge:

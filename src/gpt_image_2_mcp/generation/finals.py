@@ -4,7 +4,7 @@ Nothing here raises once a picture is saved: what fails is left out of the repor
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
@@ -13,6 +13,7 @@ from ..billing.tokens import text_tokens
 from ..catalogue.picture_record import Picture
 from ..errors import ChildFailed, GptImageError
 from ..images.pixels_extra import HOW_TO_GET, compute_in_child, is_installed
+from ..inputs import InputImage
 from ..inputs.inputs import Inputs
 from ..jobs.order import Draft, Order
 from ..jobs.report import Report
@@ -29,6 +30,7 @@ QUALITIES: Final = ("low", "medium", "high", "xhigh", "max")
 SEVERAL: Final = 2
 """Pictures of one call from which there are drafts to choose."""
 NOT_COMPARED: Final = f"How far the draft's layout was kept is not known. To be told, {HOW_TO_GET}."
+UNKNOWN: Final = "How far the draft's layout was kept could not be found out."
 _TASK: Final = "gpt_image_2_mcp.pixels.layout:layout"
 
 logger = logging.getLogger(__name__)
@@ -105,18 +107,24 @@ def with_final(report: Report, draft: Draft, layouts: Mapping[str, Any], costs: 
     final: dict[str, Any] = {"draft": draft.id, "drafts": draft.count, "layouts": dict(layouts)}
     if costs is not None:
         final |= {"together_usd": float(costs.together), "finals_usd": float(costs.finals)}
-    missing = () if is_installed() else (NOT_COMPARED,)
+    missing = () if layouts else (UNKNOWN if is_installed() else NOT_COMPARED,)
     return replace(report, final=final, warnings=(*report.warnings, *missing))
 
 
-def layouts_of(order: Order, finals: Sequence[tuple[SavedImage, bytes]]) -> dict[str, Any]:
-    """How far each final kept the draft's layout, in the values of `pixels.layout` by the finals' ids. Blocks.
+def layouts_of(
+    order: Order, finals: Sequence[tuple[SavedImage, bytes]], originals: Callable[[InputImage], list[bytes]]
+) -> dict[str, Any]:
+    """How far each final of an order kept its draft's layout, in the values of `pixels.layout` by the ids. Blocks.
 
-    What could not be compared is left out.
+    What could not be compared is left out. Of the line of a cheap batch, the draft is read again: `originals` gives its
+    bytes, if its file is as it was.
     """
-    if order.draft is None or not is_installed():
+    if not is_installed():
         return {}
-    draft = order.inputs.images[0].data
+    image = order.inputs.images[0]
+    draft = image.data or originals(image)[0]
+    if not draft:
+        return {}
     found = {image.id: _layout(draft, data) for image, data in finals}
     return {name: figures for name, figures in found.items() if figures}
 

@@ -29,7 +29,6 @@ from ..storage.local_folder import (
     has_bytes,
     last_resort,
     save_beside,
-    save_image,
 )
 from .content import Content, is_text
 from .link_fetcher import LinkFetcher
@@ -233,13 +232,12 @@ class ImageSaver:
         """Save what was made of a picture beside it; raises CannotSave."""
         folders = (source.path.parent, *self._target.folders) if source else self._target.folders
         with self._in_flight:
-            path, elsewhere = save_image(
+            path, elsewhere = self._target.save(
                 data,
                 extension=extension,
                 name=replace(self._target.name, suffix=suffix),
                 number=number if self._n > 1 or number > 1 else None,
                 folders=folders,
-                policy=self._target.policy,
             )
         self.warnings += [elsewhere] if elsewhere else []
         made_from = source.id if source else None
@@ -330,14 +328,13 @@ class ImageSaver:
             content.prepare()
             return _PictureFile(number, found, content)
         with self._in_flight:
-            path, elsewhere = save_image(
+            path, elsewhere = target.save(
                 data,
                 extension=EXTENSION[kind],
                 name=target.name,
                 # The second picture of an answer that was to have one needs a name of its own, whatever its format.
                 number=number if self._n > 1 or number > 1 else None,
                 folders=folders,
-                policy=target.policy,
                 meanwhile=content.prepare,
             )
         if elsewhere:

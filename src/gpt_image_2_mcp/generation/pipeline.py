@@ -98,7 +98,7 @@ class Pipeline:
             exact_edits=self._exact_edits,
             transparency=self._transparency,
         )
-        self._savers = Savers(settings, output_dirs, sources, self._in_flight)
+        self._savers = Savers(settings, output_dirs, sources, self._in_flight, recorder.keeper)
 
     async def close(self) -> None:
         """Wait until the pictures that request threads are saving are on the disk, and close the news."""

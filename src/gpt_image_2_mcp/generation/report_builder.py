@@ -14,6 +14,7 @@ from ..jobs.report import Report
 from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
 from ..parameters.models import PaidRequest
+from ..parameters.size_plan import MAX_SCALE
 from ..paths.prefix import safe_prefix
 from ..pixels.matte_text import is_matte
 from ..storage.local_folder import SavedImage
@@ -23,6 +24,13 @@ DAMAGED = (
     "{name} is damaged: it was saved as it came and is paid for, but it cannot be decoded and is not shown. Another"
     " program may be able to read a part of it."
 )
+
+ENLARGED = (
+    "Enlarged from {given}: the model drew all of it anew at {made}{delivered}, so faces, writing and other details may"
+    " differ. To enlarge the picture's own pixels instead, for nothing: export_image with `to` '{free}'."
+)
+_LARGER = 1.1
+"""How many times longer both edges are of what counts as an enlarged picture."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +75,7 @@ def build_report(
     usage = sum(usages[1:], usages[0]) if len(usages) == len(results) else None
     warnings = [*order.inputs.changes, *outcome.notes, *saver.warnings]
     warnings += [order.part.note] if order.part and order.part.note else []
+    warnings += _enlargement(order, saver)
     compared = {**requested, "size": "auto" if is_part else options.size}
     # A picture that was to be transparent and is not has a warning of its own.
     compared |= {"background": "auto"} if options.is_transparent else {}
@@ -136,6 +145,22 @@ def _notes_on_place(order: Order, request: ImageRequest, images: Sequence[SavedI
     if prefix and prefix.strip() and not safe_prefix(prefix):
         notes.append(f"`filename_prefix` {shown(prefix)} has no letter or digit, so the file's name has nothing of it.")
     return notes
+
+
+def _enlargement(order: Order, saver: ImageSaver) -> list[str]:
+    """A sentence where one picture was given and a larger one of the whole comes back, drawn anew."""
+    image = saver.wanted_first[0]
+    if len(order.inputs.images) != 1 or order.part or order.draft or image.proof:
+        return []
+    given, facts, made = order.inputs.images[0], image.facts, saver.images[0]
+    if facts.width < _LARGER * given.width or facts.height < _LARGER * given.height:
+        return []
+    size = f"{facts.width}x{facts.height}"
+    delivered = "" if _size_text(made) == size else f", which was brought to {size}"
+    most = min(1.0, MAX_SCALE * given.width / facts.width, MAX_SCALE * given.height / facts.height)
+    free = f"{int(facts.width * most)}x{int(facts.height * most)}"
+    was = f"{given.width}x{given.height}"
+    return [ENLARGED.format(given=was, made=_size_text(made), delivered=delivered, free=free)]
 
 
 def _differences(requested: Mapping[str, Any], applied: Mapping[str, Any], images: Sequence[SavedImage]) -> list[str]:

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..billing.tokens import AUTO_SIZE
 from ..inputs import Sources
@@ -23,14 +25,26 @@ from .link_fetcher import LinkFetcher, backend_host
 from .output_dirs import OutputDirs
 from .save_target import SaveTarget
 
+if TYPE_CHECKING:
+    from ..picture_store.keeper import PictureKeeper
+
 
 class Savers:
     """Opens the savers of one process."""
 
     def __init__(
-        self, settings: Settings, output_dirs: OutputDirs, sources: Sources, in_flight: InFlightWrites
+        self,
+        settings: Settings,
+        output_dirs: OutputDirs,
+        sources: Sources,
+        in_flight: InFlightWrites,
+        keeper: "PictureKeeper | None",
     ) -> None:
-        """Save in `output_dirs`, fetch with `sources`, and count what is being written in `in_flight`."""
+        """Save in `output_dirs`, fetch with `sources`, and count what is being written in `in_flight`.
+
+        On a server, `keeper` takes what no folder takes.
+        """
+        self._keeper = keeper
         self._settings = settings
         self._output_dirs = output_dirs
         self._sources = sources
@@ -74,6 +88,8 @@ class Savers:
     ) -> ImageSaver:
         """What saves the pictures of a job, whose files have their names now; raises BadRequest as `_target`."""
         target = await self._output_dirs.in_time(order.folder, partial(self._target, job, order, known, steps))
+        if self._keeper is not None:
+            target = replace(target, off_disk=partial(_from_thread, asyncio.get_running_loop(), self._keeper))
         links = LinkFetcher(
             self._sources,
             asyncio.get_running_loop(),
@@ -91,6 +107,11 @@ class Savers:
         )
         job.files.folder, job.files.stem = order.folder, saver.stem
         return saver
+
+
+def _from_thread(loop: asyncio.AbstractEventLoop, keeper: "PictureKeeper", path: Path, data: bytes) -> str | None:
+    """Have a picture kept from memory, from the thread of its request."""
+    return asyncio.run_coroutine_threadsafe(keeper.keep_from_memory(path, data), loop).result()
 
 
 def name_of(job: Job, kind: Kind) -> Name:

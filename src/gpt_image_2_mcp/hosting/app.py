@@ -37,11 +37,14 @@ def build_app(
     ]
     app = Starlette(
         routes=[
-            Route(PATH, endpoint),
+            # With a slash too: a redirection by the name that the request gives could lead from https to http, and the
+            # token with it.
+            *(Route(path, endpoint) for path in (PATH, f"{PATH}/")),
             Route("/healthz", readiness.healthz, methods=["GET"]),
             Route("/readyz", readiness.readyz, methods=["GET"]),
             *metadata,
             *routes,
         ]
     )
+    app.router.redirect_slashes = False
     return OwnHostOnly(app, public_url=hosted.public_url, is_local=is_local)

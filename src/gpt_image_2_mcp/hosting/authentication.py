@@ -130,10 +130,11 @@ class Authentication:
         if header is None or person.key != f"token|{self._hosted.gateway}":
             return person
         names = headers.getlist(header)
-        if len(names) != 1 or not is_name(names[0].strip()):
-            text = f"The gateway must name the person in one header {header}."
+        name = _utf8(names[0]) if len(names) == 1 else None
+        if not is_name(name):
+            text = f"The gateway must name the person in one header {header}, in UTF-8."
             raise Refusal(HTTPStatus.FORBIDDEN, "invalid_request", text)
-        return Person(f"gateway|{names[0].strip()}")
+        return Person(f"gateway|{name}")
 
     def _refused(self, error: str, description: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED) -> Refusal:
         challenge = [f'error="{error}"', f'error_description="{description}"'] if error else []
@@ -143,6 +144,14 @@ class Authentication:
             challenge.append(f'resource_metadata="{metadata_url(self._hosted.public_url)}"')
         headers = {"WWW-Authenticate": f"Bearer {', '.join(challenge)}".strip()}
         return Refusal(status, error or "invalid_token", description, headers)
+
+
+def _utf8(value: str) -> str | None:
+    """The text of a header, whose bytes come as characters of Latin-1; None if it is none."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return None
 
 
 def metadata_url(public_url: str) -> str:

@@ -19,7 +19,8 @@ WITHIN_S: Final = 5.0
 
 def issuer_client() -> httpx2.AsyncClient:
     """The HTTP client for the issuer; it knows no key of OpenAI's."""
-    return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers={"accept": "application/json"})
+    headers = {"accept": "application/json", "accept-encoding": "identity"}
+    return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers=headers)
 
 
 async def json_object(
@@ -47,7 +48,8 @@ async def json_object(
                 if response.status_code != HTTPStatus.OK:
                     raise CannotCheck(f"{url} answered with the status {response.status_code}")
                 content = bytearray()
-                async for chunk in response.aiter_bytes():
+                # As they come: a packed answer, which nobody asked for, is no JSON, however much it would become.
+                async for chunk in response.aiter_raw():
                     content += chunk
                     if len(content) > MAX_BYTES:
                         raise CannotCheck(f"{url} has more than {MAX_BYTES:,} bytes")

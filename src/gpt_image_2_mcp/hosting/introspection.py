@@ -9,7 +9,7 @@ import anyio
 import httpx2
 
 from .claims import ClaimRules
-from .http_json import json_object
+from .http_json import WITHIN_S, json_object
 from .person import CannotCheck, Person, WrongToken
 
 KNOWN_FOR_S: Final = 30.0
@@ -17,7 +17,8 @@ KNOWN_FOR_S: Final = 30.0
 MAX_KNOWN: Final = 1000
 """Tokens whose answer is kept; beyond it the oldest is forgotten."""
 MAX_AT_ONCE: Final = 8
-"""Questions at once, so that invented tokens do not have the issuer asked without bound."""
+"""Questions at once, so that invented tokens do not have the issuer asked without bound. Who waits for longer than an
+answer may take is told to come again."""
 
 
 @dataclass(slots=True)
@@ -55,8 +56,15 @@ class Introspection:
 
     async def _ask(self, token: str) -> tuple[float, Person | None]:
         form = {"token": token, "token_type_hint": "access_token"}
-        async with self._asking:
+        try:
+            with anyio.fail_after(WITHIN_S):
+                await self._asking.acquire()
+        except TimeoutError:
+            raise CannotCheck(f"{self.address} is asked about too many tokens") from None
+        try:
             answer = await json_object(self.client, "POST", self.address, form=form, auth=self.auth)
+        finally:
+            self._asking.release()
         if answer is None:
             raise CannotCheck(f"{self.address} is not found")
         now = time.monotonic()

@@ -78,6 +78,9 @@ class IssuerKeys:
         address = metadata.get("jwks_uri")
         if not isinstance(address, str):
             raise CannotCheck("its metadata has no jwks_uri")
+        if self._issuer.startswith("https://") and not address.startswith("https://"):
+            # A service of this computer would be asked on the word of a document.
+            raise CannotCheck("its jwks_uri is not https")
         document = await json_object(self._client, "GET", address) or {}
         keys: Any = document.get("keys")
         if not isinstance(keys, list):

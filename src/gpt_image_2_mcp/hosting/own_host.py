@@ -59,7 +59,7 @@ class OwnHostOnly:
             return False
         if self._public is not None and (scheme is None or scheme == self._public[0]):
             wanted = self._public
-            if (name, port or _PORTS[wanted[0]]) == wanted[1:]:
+            if (name, _PORTS[wanted[0]] if port is None else port) == wanted[1:]:
                 return True
         return self._is_local and is_loopback(name)
 

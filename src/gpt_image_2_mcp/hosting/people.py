@@ -28,6 +28,8 @@ IDLE_S: Final = 600.0
 MAX_OPEN: Final = 200
 """People who are served at once."""
 LOOK_EVERY_S: Final = 30.0
+MAX_REQUESTS: Final = 250
+"""Requests and streams of one person at once: a quarter of the server's connections, so that others have some."""
 MAX_BODY: Final = 16 * 2**20
 """Bytes of a request: a picture as a data URL, of the 12 MiB that are read."""
 
@@ -36,6 +38,10 @@ ServiceOf = Callable[[Person], AbstractAsyncContextManager[ImageService]]
 
 class TooManyPeople(GptImageError):
     """So many people are served that none of them can be closed for another one."""
+
+
+class TooManyRequests(GptImageError):
+    """A person has so many requests and streams that one more has to wait."""
 
 
 class Served:
@@ -92,10 +98,13 @@ class People:
 
         Raises:
             TooManyPeople: as many are busy as may be.
+            TooManyRequests: this person has as many requests as may be.
             Exception: whatever opening the service has failed with; the next request tries again.
 
         """
         served = self._served.get(person.key) or self._open(person)
+        if served.requests >= MAX_REQUESTS:
+            raise TooManyRequests(f"{MAX_REQUESTS} requests of yours are not answered yet; nothing was sent or paid.")
         served.requests += 1
         try:
             await served.opened.wait()
@@ -157,6 +166,8 @@ class People:
         async def open_service() -> AsyncGenerator[ImageService]:
             async with self._open_service(served.person) as service:
                 served.service = service
+                # An answer counts as read when it has left, which the endpoint says.
+                service.confirm_answers()
                 yield service
 
         try:

@@ -33,6 +33,7 @@ from ..service.fleet import Fleet
 from ..service.images import ImageService
 from ..settings import Settings
 from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, open_shared
+from ..telemetry.export import exported
 from .app import PATH, build_app
 from .authentication import open_authentication
 from .endpoint import Endpoint
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 UNREADY_S: Final = 2.0
 """How long the server goes on taking requests after it has said that it ends: balancers ask every second or two."""
+ASKING: Final = 2
+"""Threads that ask whether the database answers."""
 BEYOND_WAIT_S: Final = 10.0
 """How long an answer may take beyond `GPT_IMAGE_2_MAX_WAIT_S`, when the server ends."""
 
@@ -60,9 +63,6 @@ def serve(*, host: str, port: int, sandbox: bool) -> None:
     check_start(settings, hosted, host)
     for sentence in ignored(settings):
         sys.stderr.write(f"gpt-image-2-mcp: {sentence}\n")
-    # Not before: it is of the extra, whose absence is a reason not to start.
-    from ..telemetry.export import exported
-
     with exported(version=__version__, metrics_port=hosted.metrics_port):
         anyio.run(run, hosted_settings_of(settings, data_folder()), hosted, host, port)
 
@@ -88,17 +88,24 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
 
     with listen(host, port) as sock:
         address = _address(host, sock.getsockname()[1])
-        store = _store(hosted, data_dir, address)
+        store = _store(settings, hosted, data_dir, address)
         async with (
             open_authentication(hosted) as authentication,
             _shared(settings, hosted, data_dir, store) as shared,
             open_people(service_of, hosting_of) as people,
         ):
             endpoint = Endpoint(authentication, people, admins=hosted.admins)
-            readiness = Readiness(partial(_is_reachable, shared))
+            readiness = Readiness(partial(_is_reachable, shared, anyio.CapacityLimiter(ASKING)))
             app = build_app(hosted, endpoint, readiness, store_routes(store), is_local=is_loopback(host))
             server = web_server(app, grace_s=_answer_s(settings))
-            fleet = Fleet(shared.everyone, shared.limiter, people.working_for, places=settings.max_concurrency)
+            fleet = Fleet(
+                shared.everyone,
+                shared.limiter,
+                people.working_for,
+                places=settings.max_concurrency,
+                model_for=settings.model_for,
+                disk=shared.disk,
+            )
 
             async def end() -> None:
                 await anyio.sleep(UNREADY_S)
@@ -142,11 +149,12 @@ async def _shared(
         yield shared
 
 
-def _store(hosted: HostedSettings, data_dir: Path, address: str) -> PictureStore:
+def _store(settings: Settings, hosted: HostedSettings, data_dir: Path, address: str) -> PictureStore:
     """Where the pictures are kept; raises NotConfigured if the address is wrong."""
     secret = hosted.secret.get_secret_value().encode() if hosted.secret else os.urandom(32)
     url = hosted.store_url.get_secret_value() if hosted.store_url else None
-    return open_store(url, unset=data_dir / STORE, secret=secret, base_url=hosted.base_url or address)
+    base_url = hosted.base_url or address
+    return open_store(url, unset=data_dir / STORE, secret=secret, base_url=base_url, sandbox=settings.sandbox)
 
 
 def _request_state(hosted: HostedSettings, person: Person) -> RequestStateSecurity | None:
@@ -162,13 +170,14 @@ def _answer_s(settings: Settings) -> float:
     return (settings.max_wait_s or settings.shutdown_grace_s) + BEYOND_WAIT_S
 
 
-async def _is_reachable(shared: SharedParts) -> bool:
+async def _is_reachable(shared: SharedParts, asking: anyio.CapacityLimiter) -> bool:
     def ask() -> None:
         with shared.database.of().database.reading() as connection:
             connection.exec_driver_sql("SELECT 1")
 
     try:
-        await anyio.to_thread.run_sync(ask, abandon_on_cancel=True)
+        # With threads of its own: those that a database keeps which does not answer are missing nowhere else.
+        await anyio.to_thread.run_sync(ask, abandon_on_cancel=True, limiter=asking)
     except GptImageError:
         return False
     return True

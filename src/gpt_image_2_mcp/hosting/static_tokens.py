@@ -83,7 +83,7 @@ def read_tokens_file(name: str) -> list[tuple[bytes, str]]:
     if len(content) > MAX_FILE_BYTES:
         raise NotConfigured(f"{VARIABLE} names a file of more than {MAX_FILE_BYTES:,} bytes.")
     found: list[tuple[bytes, str]] = []
-    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue

@@ -4,7 +4,7 @@ Whoever has a link needs no token: it is signed for one file, and ends. An objec
 there these routes are not.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import IO, Final
 
 import anyio
@@ -17,6 +17,7 @@ from ..images.validate import MAX_BYTES
 from ..picture_store.folder_store import PIECE, FolderStore
 from ..picture_store.keys import is_key
 from ..picture_store.store import PictureStore, StoreUnusable, disposition_of, media_type_of
+from .request_room import NoRoom, RequestRoom
 
 SAFE: Final = {
     "X-Content-Type-Options": "nosniff",
@@ -26,8 +27,8 @@ SAFE: Final = {
 }
 """For every answer: the files are people's, and are shown under the address of this server."""
 
-UPLOADS: Final = 4
-"""Files that are taken at once: each is in memory while it comes."""
+ROOM_WITHIN_S: Final = 60.0
+"""How long a file waits for those that come before it."""
 UPLOAD_SECONDS: Final = 300
 """How long a file may take to come."""
 
@@ -49,7 +50,8 @@ def store_routes(store: PictureStore, *, prefix: str = "") -> list[Route]:
 class _Files:
     def __init__(self, store: FolderStore) -> None:
         self._store = store
-        self._uploads = anyio.CapacityLimiter(UPLOADS)
+        self._room = RequestRoom()
+        """For what is uploaded, which is in memory while it comes: a person who sends slowly holds up no others."""
 
     async def fetch(self, request: Request) -> Response:
         """Send the file of a signed link."""
@@ -82,8 +84,10 @@ class _Files:
             return _too_large(most)
         try:
             with anyio.fail_after(UPLOAD_SECONDS):
-                async with self._uploads:
+                async with self._room.taken(key.split("/")[1], most, within_s=ROOM_WITHIN_S):
                     return await self._stored(request, key, most)
+        except NoRoom:
+            return _text(503, "Too many files come at the moment: send it again in a minute.\n", {"Retry-After": "30"})
         except (ClientDisconnect, TimeoutError):
             return _text(408, "The file has not come completely: send it again.\n")
 
@@ -123,8 +127,8 @@ def _number(request: Request, name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else 0  # noqa: PLR2004 - of no number
 
 
-def _text(status: int, text: str) -> Response:
-    return PlainTextResponse(text, status, SAFE)
+def _text(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    return PlainTextResponse(text, status, {**SAFE, **(headers or {})})
 
 
 def _size_of(file: IO[bytes]) -> int:

@@ -25,6 +25,7 @@ from .local_file import NoSuchFile, PathRefused
 from .mask import laid_on, mask_in_words, mask_preparer, names_made
 from .moved_file import MAX_ENTRIES, find_moved
 from .references import References
+from .url_policy import WEB_PORTS
 
 ItemT = TypeVar("ItemT")
 
@@ -205,6 +206,17 @@ class InputReader:
             if picture is None:
                 raise _neither_error(reference, error) from None
             return await self.locate(picture)
+
+    async def require(self, reference: str) -> None:
+        """Check that an argument names a picture, without fetching it from the web or asking for the person's yes.
+
+        Raises:
+            GptImageError: as in `find`.
+
+        """
+        is_of_the_web = reference.strip().partition(":")[0].lower() in WEB_PORTS
+        if not is_of_the_web and await self._sources.find_private(reference) is None:
+            await self._image(reference)
 
     async def mask(
         self, text: str, first: InputImage, *, searches: bool = True, made: tuple[int, int] | None = None

@@ -57,7 +57,7 @@ class ForeignJobs:
         row = await self._store.get(job_id)
         return None if row is None else await self._follow(row)
 
-    async def find_repeated(self, key: str, *, within_s: float, besides: Collection[str]) -> Job | None:
+    async def find_repeated(self, call: Job, key: str, *, within_s: float, besides: Collection[str]) -> Job | None:
         """The foreign job that an identical call joins: given up, not fetched, and ended at most `within_s` ago.
 
         It is none of the jobs with the ids `besides`, which the caller knows.
@@ -66,14 +66,26 @@ class ForeignJobs:
         until = anyio.current_time() + NOTICED_S
         try:
             # Also for a job that is followed: only its row says whether another process has fetched it since.
-            row = await self._store.find_repeated(key, within_s=within_s, besides=besides)
+            row = await self._store.find_repeated(call, key, within_s=within_s, besides=besides)
             while row is not None and not row.given_up and anyio.current_time() < until:
                 await anyio.sleep(POLL_S)
-                row = await self._store.find_repeated(key, within_s=within_s, besides=besides)
+                row = await self._store.find_repeated(call, key, within_s=within_s, besides=besides)
         except GptImageError as error:
             logger.warning("earlier jobs are not known: %s", error)
             return None
         return await self._follow(row) if row is not None and row.given_up else None
+
+    async def cancel(self, job: Job) -> bool:
+        """Stop a foreign job that another replica has not sent; False if it is sent or has ended, which it shows then.
+
+        Raises DatabaseUnusable.
+        """
+        if job.state != "queued":
+            return False
+        was_stopped = await self._store.cancel(job)
+        if not was_stopped:
+            await self._read(job)
+        return was_stopped
 
     async def recent(self, limit: int) -> Sequence[Job]:
         """The newest jobs that have rows, this process's own included; none if the database cannot be read."""

@@ -1,12 +1,14 @@
 """What one replica of a server passes to another so that it can make a job in its queue.
 
 Pictures are named so that they mean the same there: by id instead of `last` or a number, and a turn by the number of
-the turn that it is made from. An address, data and an upload's id stay as they are. The other replica reads the inputs
-again.
+the turn that it is made from. A mask that was found by its words is passed on as a picture. An address, data and an
+upload's id stay as they are. The other replica reads the inputs again.
 """
 
+import base64
 from typing import TYPE_CHECKING, Any, cast
 
+from ..images import MIME
 from ..inputs.inputs import Inputs
 from ..masks.found import parse_find
 from ..parameters.models import ContinueSessionRequest, GenerateRequest, PaidRequest
@@ -18,12 +20,9 @@ if TYPE_CHECKING:
     from ..catalogue.queue_table import QueuedJob
 
 
-def handover_of(job: Job, order: Order) -> dict[str, Any] | None:
-    """All that is needed to make a job; None if another process would have to pay for something again."""
+def handover_of(job: Job, order: Order) -> dict[str, Any]:
+    """All that is needed to make a job."""
     request = job.request
-    if not isinstance(request, GenerateRequest) and request.mask and parse_find(request.mask):
-        # What it names was looked for by a model.
-        return None
     arguments = request.model_dump(mode="json", exclude_defaults=True) | _named(request, order.inputs)
     if isinstance(request, ContinueSessionRequest) and request.from_turn is None:
         arguments["from_turn"] = cast("Any", order.step).parent
@@ -52,4 +51,7 @@ def _named(request: PaidRequest, inputs: Inputs) -> dict[str, Any]:
         named["images"] = [image.id or name for name, image in zip(references, images, strict=True)]
     if inputs.mask is not None and inputs.mask.id:
         named["mask"] = inputs.mask.id
+    elif inputs.mask is not None and parse_find(request.mask or ""):
+        # What it names was looked for by a model, which is paid for.
+        named["mask"] = f"data:{MIME[inputs.mask.format]};base64,{base64.b64encode(inputs.mask.data).decode()}"
     return named

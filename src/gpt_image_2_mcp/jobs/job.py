@@ -96,6 +96,9 @@ class Job:
     is_click: bool = False
     """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job but
     that of the same click in another process."""
+    wish: str | None = None
+    """The same for the same request to a server, which a balancer may send to two replicas; None where each call is a
+    request of its own."""
     key: str | None = None
     """`Order.key`, the same for identical calls; None until the inputs are read, and for a call that joined a job."""
     joined: "Job | None" = None

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
     """What became of a lost job: what it may have cost, and which of its pictures were saved."""
 
-    def cost(repositories: Repositories) -> tuple[Decimal | None, bool]:
+    def cost(repositories: Repositories) -> tuple[Decimal | None, bool, bool]:
         try:
             usd = repositories.ledger.job_cost(row.id)
         except GptImageError:
             usd = None
-        return usd, isinstance(repositories.database, PostgresUrl)
+        return usd, isinstance(repositories.database, PostgresUrl), repositories.is_of_one_of_several
 
-    usd, is_shared = await writer.run(cost)
+    usd, is_shared, is_of_replica = await writer.run(cost)
     asleep = ""
     if is_shared:
         asleep = (
@@ -37,11 +37,18 @@ async def describe_loss(writer: WriterThread, row: "JobRow") -> str:
             " again before you pay once more."
         )
     price = f"about {dollars(usd)}, " if usd else ""
+    if is_of_replica:
+        # It may be on the disk of another one.
+        return _text(row, price, "What was saved of it is listed as soon as that server runs again.", asleep)
     try:
         # Not in the writer thread: a folder that does not answer would hold up everything else.
         there = await run_in_time_async(row.folder, partial(saved_text, row))
     except OSError as error:
         there = f"Its folder {row.folder} cannot be looked through ({error.strerror})."
+    return _text(row, price, there, asleep)
+
+
+def _text(row: "JobRow", price: str, there: str, asleep: str) -> str:
     return (
         f"{row.id} was under way when the server's process was ended, so its answer is lost. It may have been billed,"
         f" {price}and was not sent again. {there} Look at {USAGE_URL}, then decide whether to ask for it once more."

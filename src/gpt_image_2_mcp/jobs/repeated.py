@@ -33,6 +33,9 @@ def _is_joinable(job: Job, call: Job) -> bool:
     """Whether a call may join this job if it is the same: no call has returned its outcome, or is about to."""
     if job.scope.cancel_called:
         return False
+    if job.wish is not None and job.wish == call.wish and not job.is_read:
+        # The same request, which its client has sent once.
+        return not job.status.abandoned and anyio.current_time() - job.ended_at < JOINABLE_S
     if job.delivery is Delivery.DIRECT:
         return not job.finished.is_set() and call.started_at - job.started_at > SILENT_TIMEOUT_S
     return job.delivery is Delivery.HANDED_OUT and anyio.current_time() - job.ended_at < JOINABLE_S

@@ -11,8 +11,7 @@ The life of a job:
 4. The task ends with an outcome. Calls that `wait` for the job return it, or raise it.
 
 A call can end before its job, by cancellation or because it has waited long enough. The job is handed out then
-(`Delivery`): it goes on if anything was sent, since that is billed in any case, and its outcome waits to be fetched. A
-job of a cancelled call is stopped if nothing was sent.
+(`Delivery`): its outcome waits to be fetched. A job of a cancelled call is stopped if nothing was sent.
 
 Everything here runs on the event loop, so nothing changes between two `await`s. The requests of a job run in threads
 that cannot be cancelled (`openai_api/threads.py`); a job that is cancelled does not wait for them.
@@ -24,13 +23,12 @@ from dataclasses import replace
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 
 from ..database.people import LOCAL
 from ..errors import BadRequest, JobAbandoned, JobLost, JobStopped, JobTaken, NotPassedOn, ShuttingDown, shown
-from ..malloc import trim, use_one_arena
 from .foreign_jobs import ForeignJobs
 from .handover import handover_of
+from .idle import IdleTrim
 from .job import UNDER_WAY, Delivery, Job, check_room, without_traceback
 from .order import JobWork
 from .progress import ProgressCallback, wait_with_progress
@@ -44,8 +42,6 @@ MAX_FINISHED = 200
 """Finished jobs that this process remembers. Their reports are small; their pictures are on the disk."""
 LISTED = 20
 """Jobs in a list, unless this process has more of its own."""
-IDLE_S = 0.3
-"""Seconds without a job after which memory is given back; a call that follows at once would only ask for it again."""
 
 
 class JobRunner:
@@ -53,7 +49,7 @@ class JobRunner:
 
     def __init__(self, tasks: anyio.abc.TaskGroup, store: JobStore, work: JobWork, *, person: str = LOCAL) -> None:
         """Run jobs of `person` in `tasks`, a task group that outlives every call."""
-        self._person = person
+        self.person = person
         self._tasks = tasks
         self._store = store
         self._foreign = ForeignJobs(tasks, store)
@@ -63,9 +59,7 @@ class JobRunner:
         self._told: set[str] = set()
         """The ids of the handed-out jobs whose outcome a call of this process has returned."""
         self._closing = False
-        self._idle_wait = anyio.CancelScope()
-        """Around the pause after which `_trim_when_idle` gives memory back; cancelled when a job starts."""
-        use_one_arena()
+        self._idle = IdleTrim()
 
     def start(self, job: Job) -> Job:
         """Start a job in the background, and return it; one that was started with its id is returned instead.
@@ -77,8 +71,8 @@ class JobRunner:
         if self._closing:
             raise ShuttingDown
         check_room(self._jobs.values())
-        self._idle_wait.cancel()
-        job.status.person = self._person
+        self._idle.cancel()
+        job.status.person = self.person
         self._jobs[job.id] = job
         self._tasks.start_soon(self._run, job)
         self._forget_old()
@@ -207,6 +201,14 @@ class JobRunner:
             working_job.scope.cancel()
         return working_job.scope.cancel_called
 
+    async def cancel(self, job: Job) -> bool:
+        """Stop a job as `stop` does, and on a server one that waits in the queue of another replica; see there.
+
+        Raises DatabaseUnusable: it is of another one, which cannot be told.
+        """
+        working_job = job.working_job
+        return await self._foreign.cancel(working_job) if working_job.is_foreign else self.stop(job)
+
     def abandon(self, job: Job) -> bool:
         """Let no call wait for a job that was sent, and give up its slots; False if it is in another state.
 
@@ -243,7 +245,7 @@ class JobRunner:
     async def close(self, grace_s: float) -> None:
         """Start nothing any more, stop what was not sent, and wait up to `grace_s` seconds for the rest to be saved."""
         self._closing = True
-        self._idle_wait.cancel()
+        self._idle.cancel()
         unfinished = [job for job in self._jobs.values() if not job.finished.is_set()]
         for job in unfinished:
             self.stop(job)
@@ -271,14 +273,7 @@ class JobRunner:
         """Do a job's work, and leave its outcome in it; raises nothing but a cancellation of the whole process."""
         try:
             with job.scope:
-                try:
-                    job.outcome = await self._work_on(job)
-                except JobTaken:
-                    # Another process has the same job: what comes of it there is the outcome here.
-                    job.joined, job.key = await self._foreign.find(job.id), None
-                    if job.joined is None:
-                        raise
-                    job.outcome = await job.joined.answered()
+                job.outcome = await self._outcome_of(job)
         except Exception as error:  # noqa: BLE001 - kept for the calls that wait: raised here, it would end the server
             job.outcome = without_traceback(error)
             if job.delivery is Delivery.HANDED_OUT:
@@ -292,7 +287,25 @@ class JobRunner:
                 job.outcome = replace(job.outcome, previews={})
             job.end()
             logger.info("%s (%s) ended: %s", job.id, job.tool, job.state)
-            self._tasks.start_soon(self._trim_when_idle)
+            if not self._closing:
+                self._tasks.start_soon(self._idle.when_idle, self._jobs.values())
+
+    async def _outcome_of(self, job: Job) -> Report | Exception:
+        """Do a job's work, or wait for the same job in another process; raises what it fails with."""
+        while True:
+            try:
+                return await self._work_on(job)
+            except JobTaken as taken:
+                # What comes of it there is the outcome here.
+                job.joined, job.key = await self._foreign.find(taken.job_id), None
+                taken_id = taken.job_id
+                if job.joined is None and taken_id == job.id:
+                    raise
+            outcome = await job.joined.answered() if job.joined else JobStopped()
+            if taken_id == job.id or not isinstance(outcome, JobStopped) or await self._store.get(taken_id):
+                return outcome
+            # The other one's call ended before anything was sent, and this one still waits for the picture.
+            job.joined = None
 
     async def _work_on(self, job: Job) -> Report | Exception:
         """Do a job's work, or wait for the earlier job that it joins; raises JobTaken as `JobStore.claim` does."""
@@ -338,18 +351,8 @@ class JobRunner:
                 job.delivery = Delivery.HANDED_OUT
                 self._store.mark_handed_out(job)
             return job
-        found = await self._foreign.find_repeated(key, within_s=JOINABLE_S, besides=self._jobs.keys())
+        found = await self._foreign.find_repeated(call, key, within_s=JOINABLE_S, besides=self._jobs.keys())
         return None if found is None or found.id in self._told else found
-
-    async def _trim_when_idle(self) -> None:
-        """Give memory back to the system if no job starts within `IDLE_S` seconds and none is under way."""
-        if self._closing:
-            return
-        self._idle_wait.cancel()
-        with anyio.CancelScope() as self._idle_wait:
-            await anyio.sleep(IDLE_S)
-            if all(job.finished.is_set() for job in self._jobs.values()):
-                await anyio.to_thread.run_sync(trim)
 
     def _forget_old(self) -> None:
         finished = [job for job in self._jobs.values() if job.finished.is_set()]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import TypeAdapter
 
-from ..errors import JobFailedElsewhere, JobLost
+from ..errors import JobFailedElsewhere, JobLost, JobStopped
 from ..inputs.url_policy import WEB_PORTS, display_url
 from ..parameters.models import ContinueSessionRequest, EditRequest, GenerateRequest, PaidRequest, StartSessionRequest
 from .job import Delivery, Job
@@ -32,6 +32,9 @@ REQUESTS: Mapping[str, type[PaidRequest]] = {
 
 TOOLS: Mapping[type[PaidRequest], str] = {request: tool for tool, request in REQUESTS.items()}
 """The tool of each request type, under which its jobs are stored."""
+
+STOPPED: Mapping[str, Any] = {"stopped": True}
+"""What the stored outcome of a job has that was stopped by another replica than its own."""
 
 _REFERENCES = frozenset({"images", "mask"})
 """Arguments that name input images."""
@@ -65,7 +68,7 @@ def request_of(row: "JobRow") -> PaidRequest:
     return REQUESTS[row.tool].model_validate(arguments)
 
 
-def outcome_of(row: "JobRow") -> Report | JobFailedElsewhere | None:
+def outcome_of(row: "JobRow") -> Report | JobFailedElsewhere | JobStopped | None:
     """A job's result or failure; None while it has none, and if it was lost.
 
     Raises ValueError if a later version has written the row.
@@ -74,6 +77,8 @@ def outcome_of(row: "JobRow") -> Report | JobFailedElsewhere | None:
         return None
     if "report" in row.outcome:
         return _report_adapter().validate_python(row.outcome["report"])
+    if STOPPED.items() <= row.outcome.items():
+        return JobStopped()
     return JobFailedElsewhere(str(row.outcome.get("error", "It is not known why.")))
 
 

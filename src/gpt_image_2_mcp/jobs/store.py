@@ -18,13 +18,23 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from ..database.retry import retry_undone
-from ..errors import ApiError, CannotSave, DatabaseUnusable, GptImageError, JobLost, JobTaken, ModerationRefused
+from ..errors import (
+    ApiError,
+    CannotSave,
+    DatabaseUnusable,
+    GptImageError,
+    JobLost,
+    JobStopped,
+    JobTaken,
+    ModerationRefused,
+)
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
+from .current_rows import current, is_final
 from .job import Delivery, Job
 from .loss import describe_loss
-from .repeated import SILENT_TIMEOUT_S
-from .serialization import is_readable, stored_request
+from .repeated import JOINABLE_S, SILENT_TIMEOUT_S
+from .serialization import STOPPED, stored_request
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow, JobState
@@ -34,6 +44,8 @@ logger = logging.getLogger(__name__)
 AWAY_S = 30.0
 """Seconds for which a job of a replica waits for a database that is away."""
 AGAIN_S = 0.5
+LEAVES_WITHIN = timedelta(seconds=5)
+"""How long an answer may be on its way out of another replica; after that, it has not left."""
 
 
 class JobStore:
@@ -170,6 +182,16 @@ class JobStore:
         except GptImageError as error:
             logger.warning("%s is passed on when the lease of this process is over: %s", job.id, error)
 
+    async def cancel(self, job: Job) -> bool:
+        """Stop a job that another replica has in its queue; False if it was sent, or there are no replicas."""
+
+        @retry_undone
+        def write(repositories: Repositories) -> bool:
+            with repositories.unit_of_work() as unit:
+                return unit.queue.cancel(job.id, {**STOPPED, "error": str(JobStopped())})
+
+        return self.is_replica and await self._writer.run(write)
+
     async def get(self, job_id: str) -> "JobRow | None":
         """The row of a job; its state is lost if its process is gone."""
 
@@ -177,16 +199,17 @@ class JobStore:
         def read(repositories: Repositories) -> "JobRow | None":
             with repositories.unit_of_work(read_only=True) as unit:
                 row = unit.jobs.get(job_id)
-                return next(iter(_current(repositories, unit, [row] if row else [])), None)
+                return next(iter(current(repositories, unit, [row] if row else [])), None)
 
         return await self._writer.run(read)
 
-    async def find_repeated(self, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
+    async def find_repeated(self, call: Job, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
         """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
         The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
         come to the client. One that is not may be given up at any moment. One of a process that was just killed counts
         as given up before it counts as lost: its call was broken off, and what is repeated at once may have been paid.
+        On a server, where answers cross each other, only the same request joins it while its answer leaves.
         """
 
         @retry_undone
@@ -195,16 +218,24 @@ class JobStore:
                 return None
             after = datetime.now(UTC) - timedelta(seconds=within_s)
             with repositories.unit_of_work(read_only=True) as unit:
-                rows = _current(repositories, unit, unit.jobs.unfetched(key, ended_after=after))
+                rows = current(repositories, unit, unit.jobs.unfetched(key, ended_after=after))
+                same = unit.queue.of_wish(call.wish, [row.id for row in rows])
             rows = [row for row in rows if row.id not in besides]
             silent = repositories.catalogue_store.silent_owners({row.owner for row in rows if not row.given_up})
-            before = datetime.now(UTC) - timedelta(seconds=SILENT_TIMEOUT_S)
+            now = datetime.now(UTC)
 
             def is_given_up(row: "JobRow") -> bool:
-                has_waited = self.is_replica and row.created < before
-                return row.given_up or _is_final(row) or has_waited or row.owner in silent
+                if row.given_up or row.owner in silent:
+                    return True
+                if not self.is_replica:
+                    return is_final(row)
+                if row.ended is not None:
+                    return row.id in same or now - row.ended > LEAVES_WITHIN
+                return row.id in same or (now - row.created).total_seconds() > SILENT_TIMEOUT_S
 
             others = [replace(row, given_up=is_given_up(row)) for row in rows]
+            if self.is_replica:
+                others = [row for row in others if row.given_up or not is_final(row)]
             return next((row for row in others if row.given_up), next(iter(others), None))
 
         return await self._writer.run(read)
@@ -215,7 +246,7 @@ class JobStore:
         @retry_undone
         def read(repositories: Repositories) -> "Sequence[JobRow]":
             with repositories.unit_of_work(read_only=True) as unit:
-                return _current(repositories, unit, unit.jobs.recent(limit))
+                return current(repositories, unit, unit.jobs.recent(limit))
 
         return await self._writer.run(read)
 
@@ -272,10 +303,16 @@ class JobStore:
         with repositories.unit_of_work() as unit:
             if row is None:
                 return
+            if state == "queued" and job.wish and not job.is_taken_over:
+                within = timedelta(seconds=JOINABLE_S)
+                if other := unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within):
+                    raise JobTaken(other)
             if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
                 raise JobTaken(job.id)
             if state == "queued" and job.handover is not None:
-                unit.queue.offer(job.id, job.handover)
+                unit.queue.offer(job.id, job.handover, job.wish)
+            elif job.wish and self.is_replica:
+                unit.queue.note_wish(job.id, job.wish)
             job.has_row = True
 
     @staticmethod
@@ -309,32 +346,3 @@ def write_fetched(repositories: Repositories, job_id: str) -> None:
     """Write that a job's outcome was fetched."""
     with repositories.unit_of_work() as unit:
         unit.jobs.mark_fetched(job_id)
-
-
-def _current(repositories: Repositories, unit: UnitOfWork, rows: "Sequence[JobRow]") -> "list[JobRow]":
-    """The rows as they are true now, when the processes of some of them may be gone.
-
-    A job that such a process had sent is lost, until it shows otherwise. One that it had not sent goes on waiting if
-    another replica can make it; otherwise it is left out, since nothing was done for it. The table is not changed here:
-    `Repositories.recover` does that at the next start, and logs what it finds. Rows that only a later version
-    understands are left out.
-    """
-    dead = repositories.catalogue_store.dead_owners({row.owner for row in rows if not _is_final(row)})
-    offered = unit.queue.offered([row.id for row in rows if row.owner in dead and row.state == "queued"])
-    current: list[JobRow] = []
-    for row in filter(is_readable, rows):
-        if _is_final(row):
-            current.append(row)
-        elif row.owner not in dead:
-            # A job that was declared lost while its process could not be seen goes on.
-            current.append(replace(row, state="sent", ended=None) if row.state == "lost" else row)
-        elif row.state != "queued":
-            current.append(replace(row, state="lost", given_up=True))
-        elif row.id in offered:
-            current.append(replace(row, given_up=True))
-    return current
-
-
-def _is_final(row: "JobRow") -> bool:
-    """Whether a job has an outcome; that it is lost is only what another process could see at a moment."""
-    return row.state in ("done", "failed")

@@ -322,7 +322,7 @@ class Library:
     async def gallery(
         self, file: str | None, query: SearchQuery = ALL_PICTURES, *, on_progress: CountCallback | None = None
     ) -> tuple[Path, int]:
-        """Write one HTML page with all pictures; return its path and their number. An older gallery is replaced.
+        """Write one HTML page with all pictures; return its path and how many it shows. An older gallery is replaced.
 
         Without `file`, it goes into the output folder, named by the words of the search, beside any other file there.
 
@@ -342,8 +342,8 @@ class Library:
             path = await anyio.to_thread.run_sync(partial(resolve_gallery_path, named, policy=policy))
         pictures = [picture async for batch in self.batches(query) for picture in batch]
         draw = partial(draw_gallery, path, pictures, policy=policy, on_progress=on_progress)
-        await anyio.to_thread.run_sync(partial(draw, read=self._reader.read_saved_bytes, cache=self._cache))
-        return path, len(pictures)
+        number = await anyio.to_thread.run_sync(partial(draw, read=self._reader.read_saved_bytes, cache=self._cache))
+        return path, number
 
     def _folders_to_check(self, known: Mapping[str, Path]) -> list[Path]:
         """Return the folders of all pictures in the catalogue, and the one for new pictures."""

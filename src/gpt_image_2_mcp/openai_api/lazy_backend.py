@@ -11,6 +11,7 @@ import anyio.to_thread
 import httpx2
 
 from ..settings import Settings
+from .lazy_types import defer_types
 from .rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class LazyBackend:
                 await self._transport.aclose()
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> "Backend":
+        defer_types()
         from .backend import Backend
         from .sync_transport import SyncTransport
 

@@ -32,6 +32,16 @@ LOCK_SECONDS = 2.0
 """How long this process waits for another one that replays or appends."""
 
 
+def digest_of(database: Path | PostgresUrl) -> str:
+    """What stands for a database in the names of files: a hash of its address without the password."""
+    parts = (
+        [str(database), database.parts.username or "", database.parts.query]
+        if isinstance(database, PostgresUrl)
+        else [str(database.absolute())]
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class Spool:
     """The file `path`, one JSON object a line; it is missing while nothing waits."""
@@ -46,15 +56,7 @@ class Spool:
 
         Its name holds a hash of the address without the password.
         """
-        if database is None or data_dir is None:
-            return None
-        parts = (
-            [str(database), database.parts.username or "", database.parts.query]
-            if isinstance(database, PostgresUrl)
-            else [str(database.absolute())]
-        )
-        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-        return cls(data_dir / f"waiting-{digest}.jsonl")
+        return None if database is None or data_dir is None else cls(data_dir / f"waiting-{digest_of(database)}.jsonl")
 
     @property
     def rejected(self) -> Path:

@@ -4,6 +4,8 @@ Files are written whole, synced, and never over another one. The server itself a
 which are signed.
 """
 
+import errno
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from ..storage.link import Link
 from ..storage.open_folder import OpenFolder, open_folder
 from .keys import is_key
 from .signatures import Signer
-from .store import NoSuchObject, StoreUnusable
+from .store import NoSuchObject, StoreUnusable, TooLarge
 
 PIECE: Final = 1 << 20
 
@@ -56,6 +58,8 @@ class FolderStore:
         except FileNotFoundError:
             raise NoSuchObject(f"The picture store has no {key}.") from None
         except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise TooLarge(f"The file {key} of the picture store has over {most:,} bytes.") from None
             raise _unusable(error) from error
 
     def open(self, key: str, *, most: int | None = None) -> IO[bytes]:
@@ -76,8 +80,9 @@ class FolderStore:
         except (OSError, BadRequest) as error:
             raise _unusable(error) from error
 
-    def older(self, prefix: str, than: datetime) -> Iterator[str]:
-        """The keys of the files below a prefix that were written before a time."""
+    def older(self, prefix: str, than: datetime, *, or_larger: int | None = None) -> Iterator[str]:
+        """The keys of the files below a prefix that were written before a time, or have more bytes."""
+        most = math.inf if or_larger is None else or_larger
         kind, _, person = prefix.strip("/").partition("/")
         top = self.folder / kind
         people = [top / person] if person else sorted(top.iterdir()) if top.is_dir() else []
@@ -90,7 +95,8 @@ class FolderStore:
                     found = path.lstat()
                 except FileNotFoundError:
                     continue
-                if stat.S_ISREG(found.st_mode) and is_key(key) and found.st_mtime < than.timestamp():
+                is_over = found.st_mtime < than.timestamp() or found.st_size > most
+                if stat.S_ISREG(found.st_mode) and is_key(key) and is_over:
                     yield key
 
     def link(self, key: str, seconds: int) -> Link:

@@ -8,7 +8,8 @@ up for it later.
 import hashlib
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from ..persistence.writer_thread import WriterThread
 from ..storage.atomic_write import write_file
 from ..storage.link import Link
 from .keys import new_key, new_upload_id, upload_key
-from .store import PUT_SECONDS, NoSuchObject, PictureStore, StoreUnusable
+from .store import PUT_SECONDS, NoSuchObject, PictureStore, StoreUnusable, TooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ IN_OUTBOX: Final = (
     "The picture store cannot be reached, so the picture is kept in the database, and is put there as soon as that can"
     " be done: its link works from then on."
 )
+NOT_ON_DISK: Final = "The disk of this server took no picture, so it was put where all replicas find it at once."
 ON_DISK: Final = (
     "Neither the picture store nor the database can be written, so the picture is on the disk of this server alone, and"
     " is put there as soon as that can be done: show_image gives its link then."
@@ -45,6 +47,9 @@ ON_DISK: Final = (
 
 MAX_OLDER: Final = 24
 """Pictures of an answer that are put into the store because they are not there: a page of a list."""
+
+MAX_KNOWN: Final = 100
+"""Pictures of a person of which is remembered where they are in the store."""
 
 _PUTS: Final = anyio.CapacityLimiter(16)
 """Threads that put files: those of a store that hangs are not waited for, and take up no others."""
@@ -70,12 +75,27 @@ class PictureKeeper:
         self._person = person
         self._cache = cache
         self._link_seconds = link_seconds
+        self._in_store: dict[Path, StoredFile] = {}
+        """Some of what is in the store, where it stays as it is; what was needed last stands last."""
+        self._without_disk: dict[Path, StoredFile] = {}
+        """The pictures that no disk has taken, until they are recorded."""
 
     async def keep(self, paths: Sequence[tuple[Path, str]]) -> Kept:
-        """Put saved files, each with its hash, where another replica finds them. Raises nothing."""
+        """Put saved files, each with its hash, where another replica finds them. Raises nothing.
+
+        The caller records where they are, together with the pictures.
+        """
+        kept = await self._put_all(paths)
+        self._remember(kept.files)
+        return kept
+
+    async def _put_all(self, paths: Sequence[tuple[Path, str]]) -> Kept:
         files: list[StoredFile] = []
 
         async def keep_one(path: Path, sha256: str) -> None:
+            if known := self._without_disk.pop(path, None):
+                files.append(known)
+                return
             file = StoredFile(new_key("pictures", self._person, path.name), sha256, str(path), on_disk_only=True)
             try:
                 data = await anyio.to_thread.run_sync(path.read_bytes)
@@ -92,6 +112,22 @@ class PictureKeeper:
         warnings = [IN_OUTBOX] if any(file.in_outbox for file in files) else []
         warnings += [ON_DISK] if any(file.on_disk_only for file in files) else []
         return Kept(tuple(files), tuple(warnings))
+
+    async def keep_from_memory(self, path: Path, data: bytes) -> str | None:
+        """Put a picture that no disk takes into the store, or into the database.
+
+        Gives a sentence that says so; None if neither can be written. Raises nothing.
+        """
+        key, sha256 = new_key("pictures", self._person, path.name), hashlib.sha256(data).hexdigest()
+        try:
+            file = await self._kept(StoredFile(key, sha256, str(path), on_disk_only=True), data)
+        except Exception:
+            logger.exception("the picture %s could not be put into the picture store", path)
+            return None
+        if file.on_disk_only:
+            return None
+        self._without_disk[path] = file
+        return NOT_ON_DISK
 
     async def _kept(self, file: StoredFile, data: bytes) -> StoredFile:
         try:
@@ -160,11 +196,14 @@ class PictureKeeper:
         store is put there first.
         """
         try:
-            found = await self._by_path([path for path, _ in pictures])
+            known = {path: file for path, _ in pictures if (file := self._in_store.get(path))}
+            unknown = [path for path, _ in pictures if path not in known]
+            found = known | (await self._by_path(unknown) if unknown else {})
             if older := [(path, sha256) for path, sha256 in pictures if path not in found and exists(path)]:
-                kept = await self.keep(older[:MAX_OLDER])
+                kept = await self._put_all(older[:MAX_OLDER])
                 await self._writer.in_transaction(lambda unit: unit.stored_files.add(kept.files))
                 found |= {Path(file.path): file for file in kept.files}
+            self._remember(found.values())
             return {
                 path: self._store.link(file.key, self._link_seconds)
                 for path, file in found.items()
@@ -173,6 +212,11 @@ class PictureKeeper:
         except GptImageError as error:
             logger.warning("an answer has no links: %s", error)
             return {}
+
+    def _remember(self, files: Iterable[StoredFile]) -> None:
+        stored = {Path(file.path): file for file in files if file.is_stored}
+        older = {path: file for path, file in self._in_store.items() if path not in stored}
+        self._in_store = dict([*older.items(), *stored.items()][-MAX_KNOWN:])
 
     async def _by_path(self, paths: Sequence[Path]) -> dict[Path, StoredFile]:
         found = await self._writer.read(lambda unit: unit.stored_files.by_path([str(path) for path in paths]))
@@ -211,6 +255,13 @@ class PictureKeeper:
                 self._store.get(key, into, most=MAX_BYTES)
         except NoSuchObject:
             key = None
+        except TooLarge:
+            with suppress(StoreUnusable):
+                self._store.delete(key or "")
+            raise UnreadableSource(
+                f"The upload {shown(upload_id)} has over {MAX_BYTES:,} bytes, and was deleted. Send a smaller file to a"
+                " new link of upload_link."
+            ) from None
         except StoreUnusable as error:
             raise UnreadableSource(f"The upload {shown(upload_id)} cannot be read. {error}") from None
         if key is None:

@@ -5,15 +5,17 @@ A key is random and never written twice with other bytes, so nothing depends on 
 
 import re
 import secrets
+from datetime import datetime
 from hashlib import sha256
 from pathlib import PurePath
 from typing import Final, Literal
 
-Kind = Literal["pictures", "shown", "uploads"]
-"""Pictures stay. What is shown in answers (sheets, exports, pages), and what people upload, is deleted after a day."""
+Kind = Literal["pictures", "shown", "uploads", "forgotten"]
+"""Pictures stay. What is shown in answers (sheets, exports, pages), and what people upload, is deleted after a day.
+That a person was forgotten is kept until all replicas have seen it."""
 
 MAX_STEM: Final = 150
-_KEY: Final = re.compile(r"(?:pictures|shown|uploads)/[0-9a-f]{32}/[A-Za-z0-9_][A-Za-z0-9._-]{0,249}")
+_KEY: Final = re.compile(r"(?:pictures|shown|uploads|forgotten)/[0-9a-f]{32}/[A-Za-z0-9_][A-Za-z0-9._-]{0,249}")
 _NAME: Final = re.compile(r"(.+)-[0-9a-f]{16}(\.[a-z0-9]+)?")
 _UPLOAD: Final = re.compile(r"[0-9a-f]{32}")
 
@@ -29,6 +31,17 @@ def new_key(kind: Kind, person: str, file_name: str) -> str:
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name.stem)[:MAX_STEM].lstrip("-") or "file"
     suffix = re.sub(r"[^a-z0-9.]", "", name.suffix.lower())
     return f"{kind}/{person_part(person)}/{stem}-{secrets.token_hex(8)}{suffix}"
+
+
+def forgotten_key(person: str, at: datetime) -> str:
+    """A new key that says that a person was forgotten at a time."""
+    return new_key("forgotten", person, str(int(at.timestamp())))
+
+
+def forgotten_of(key: str) -> tuple[str, float]:
+    """The person's part of such a key, and the time."""
+    _, part, name = key.split("/")
+    return part, float(name.partition("-")[0])
 
 
 def new_upload_id() -> str:

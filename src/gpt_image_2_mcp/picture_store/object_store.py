@@ -4,6 +4,7 @@ Every request is bounded in time and repeated at most twice. Whoever has a presi
 end, without a word of this server.
 """
 
+import math
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from ..storage.link import Link
-from .store import NoSuchObject, StoreUnusable, disposition_of, media_type_of
+from .store import NoSuchObject, StoreUnusable, TooLarge, disposition_of, media_type_of
 
 CLIENT: Final = {"connect_timeout": "2s", "timeout": "20s"}
 RETRY: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=6)}
@@ -39,7 +40,7 @@ class ObjectStore:
         with _readable_errors(key):
             found = obstore.get(self._store, key)
             if found.meta["size"] > most:
-                raise StoreUnusable(f"The object {key} of the picture store has over {most:,} bytes.")
+                raise TooLarge(f"The object {key} of the picture store has over {most:,} bytes.")
             for piece in found.stream(min_chunk_size=PIECE):
                 into.write(piece)
 
@@ -51,18 +52,22 @@ class ObjectStore:
         except NoSuchObject:
             return
 
-    def older(self, prefix: str, than: datetime) -> Iterator[str]:
-        """The keys of the objects below a prefix that were stored before a time."""
+    def older(self, prefix: str, than: datetime, *, or_larger: int | None = None) -> Iterator[str]:
+        """The keys of the objects below a prefix that were stored before a time, or have more bytes."""
+        most = math.inf if or_larger is None else or_larger
         with _readable_errors(prefix):
             for page in obstore.list(self._store, prefix=prefix.rstrip("/")):  # pyright: ignore[reportUnknownMemberType]
-                yield from (found["path"] for found in page if found["last_modified"] < than)
+                yield from (found["path"] for found in page if found["last_modified"] < than or found["size"] > most)
 
     def link(self, key: str, seconds: int) -> Link:
         """A presigned link of the object store."""
         return self._signed("GET", key, seconds)
 
     def upload_link(self, key: str, seconds: int, *, size: int, media_type: str) -> Link:
-        """A presigned link of the object store. It bounds neither size nor type: both are checked when it is read."""
+        """A presigned link of the object store. It bounds neither size nor type: both are checked when it is read.
+
+        obstore signs no length. What is too large is deleted when it is read, or by `upkeep`.
+        """
         del size, media_type
         return self._signed("PUT", key, seconds)
 

@@ -13,23 +13,24 @@ from .folder_store import FolderStore
 from .store import PictureStore
 
 SERVER_EXTRA: Final = "uvx --from 'gpt-image-2-mcp[server]' gpt-image-2-mcp serve"
+SANDBOX: Final = "sandbox"
 _NAMES: Final = {"s3": {"endpoint", "region"}, "az": {"endpoint", "account"}, "gs": set[str]()}
 """What the query of each kind of address may say."""
 _LOOPBACK: Final = {"localhost", "127.0.0.1", "::1"}
 
 
-def open_store(url: str | None, *, unset: Path, secret: bytes, base_url: str) -> PictureStore:
+def open_store(url: str | None, *, unset: Path, secret: bytes, base_url: str, sandbox: bool = False) -> PictureStore:
     """Open the store of an address; None stands for the folder `unset`.
 
     The links of a folder begin with `base_url`, the address under which clients reach this server, and are signed with
-    `secret`.
+    `secret`. The pictures of the sandbox are below `SANDBOX` there.
 
     Raises:
         NotConfigured: the address is wrong, or what it needs is not installed.
 
     """
     if url is None:
-        return FolderStore(unset, secret=secret, base_url=base_url)
+        return FolderStore(unset / SANDBOX if sandbox else unset, secret=secret, base_url=base_url)
     parts = urlsplit(url)
     if parts.username is not None or parts.password is not None:
         raise _wrong("no user and no password: credentials come from the environment, such as AWS_ACCESS_KEY_ID")
@@ -37,8 +38,8 @@ def open_store(url: str | None, *, unset: Path, secret: bytes, base_url: str) ->
         path = Path(unquote(parts.path))
         if parts.netloc not in {"", "localhost"} or not path.is_absolute() or parts.query:
             raise _wrong("file:// with the absolute path of a folder, such as file:///srv/pictures")
-        return FolderStore(path, secret=secret, base_url=base_url)
-    return _object_store(parts)
+        return FolderStore(path / SANDBOX if sandbox else path, secret=secret, base_url=base_url)
+    return _object_store(parts._replace(path=f"{parts.path.rstrip('/')}/{SANDBOX}") if sandbox else parts)
 
 
 def _object_store(parts: SplitResult) -> PictureStore:

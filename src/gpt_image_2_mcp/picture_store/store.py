@@ -33,6 +33,10 @@ class StoreUnusable(GptImageError):
     """The picture store cannot be reached, is full, or refuses this server."""
 
 
+class TooLarge(StoreUnusable):
+    """What is stored under a key has more bytes than are read."""
+
+
 class NoSuchObject(GptImageError):
     """The picture store has nothing under a key."""
 
@@ -49,7 +53,8 @@ class PictureStore(Protocol):
 
         Raises:
             NoSuchObject: there is nothing.
-            StoreUnusable: it cannot be read, or has more bytes than `most`.
+            TooLarge: it has more bytes than `most`.
+            StoreUnusable: it cannot be read.
 
         """
         ...
@@ -58,8 +63,11 @@ class PictureStore(Protocol):
         """Delete what is stored under a key, if there is anything. Raises StoreUnusable."""
         ...
 
-    def older(self, prefix: str, than: datetime) -> Iterator[str]:
-        """The keys below `KIND/` or `KIND/PERSON/` whose objects were stored before a time. Raises StoreUnusable."""
+    def older(self, prefix: str, than: datetime, *, or_larger: int | None = None) -> Iterator[str]:
+        """The keys below `KIND/` or `KIND/PERSON/` whose objects were stored before a time, or have more bytes.
+
+        Raises StoreUnusable.
+        """
         ...
 
     def link(self, key: str, seconds: int) -> Link:

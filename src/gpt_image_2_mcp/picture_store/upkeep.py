@@ -22,6 +22,8 @@ from ..catalogue.stored_file_table import StoredFileTable
 from ..database.lazy_store import LazyStore
 from ..database.people import EVERYONE
 from ..errors import GptImageError
+from ..images.validate import MAX_BYTES
+from .keys import forgotten_of
 from .store import PictureStore
 
 logger = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ CLEAN_S: Final = 3600.0
 """Seconds between two looks for what is over."""
 KEPT_FOR: Final = timedelta(days=1)
 """How long uploads, and what was shown in answers, are kept."""
+NOTICED_WITHIN: Final = timedelta(days=30)
+"""How long it is kept that a person is forgotten: a replica that was off for longer is to be put away with its disk."""
 CACHE_BYTES: Final = 4 << 30
 """Bytes of pictures on the disk of a replica that are in the store as well."""
 YOUNG_S: Final = 600.0
@@ -92,6 +96,7 @@ class Upkeep:
             self.put_from_disk()
         if now >= self._clean_at:
             self._clean_at = now + CLEAN_S
+            self.remove_forgotten()
             self.delete_old()
             self.make_room()
 
@@ -133,10 +138,19 @@ class Upkeep:
             logger.info("%s was put into the picture store", file.key)
 
     def delete_old(self) -> None:
-        """Delete uploads and what was shown in answers, when they are old."""
+        """Delete old uploads, what was shown in answers when it is old, and uploads that are too large to be read."""
         than = datetime.now(UTC) - self._kept_for
-        for prefix in ("uploads/", "shown/"):
-            for key in list(self._store.older(prefix, than)):
+        for key in [*self._store.older("uploads/", than, or_larger=MAX_BYTES), *self._store.older("shown/", than)]:
+            self._store.delete(key)
+
+    def remove_forgotten(self) -> None:
+        """Remove from this disk what forgotten people had when they were forgotten."""
+        now = datetime.now(UTC)
+        # The store's clock may be ahead.
+        for key in list(self._store.older("forgotten/", now + timedelta(days=1))):
+            part, at = forgotten_of(key)
+            _remove_older(self._data_dir / PEOPLE / part, at)
+            if now - datetime.fromtimestamp(at, UTC) > NOTICED_WITHIN:
                 self._store.delete(key)
 
     def make_room(self) -> None:
@@ -174,6 +188,18 @@ class Upkeep:
     def _transaction(self) -> Generator[StoredFileTable]:
         with self._database.of(EVERYONE).database.transaction() as connection:
             yield StoredFileTable(connection)
+
+
+def _remove_older(top: Path, than: float) -> None:
+    """Remove the files below a folder that are older, and the folders that are empty then."""
+    for folder, _, names in os.walk(top, topdown=False):
+        for name in names:
+            path = Path(folder, name)
+            with suppress(OSError):
+                if path.lstat().st_mtime <= than:
+                    path.unlink()
+        with suppress(OSError):
+            Path(folder).rmdir()
 
 
 def _entries(folder: Path) -> "list[os.DirEntry[str]]":

@@ -12,6 +12,12 @@ _FLOOR, _TIMES = 6.0, 2.5
 _BINS = 12
 _FOREIGN = 9.0
 """The median of the differences from which on it is not the same picture, of which one could learn what is usual."""
+_DOUBT = 4.0
+"""How many times the square of what is usual a difference has of which nothing is taken; of larger ones the most is."""
+_GAP = 15
+"""The edge of the largest gap in what is surely new, in pixels, that is new as well."""
+_EDGE = 6.0
+"""Pixels from the edge of what is surely new within which it may still be in doubt."""
 _SURE = 1.6
 """A change has a pixel that differs by so many times the tolerance, and all around it that differ by more than it."""
 _SMALLEST = 2e-4
@@ -35,12 +41,9 @@ def changed(original: Array, matched: Floats, stays: Mask) -> Mask:
     size = original.shape[0] * original.shape[1]
     apart: Floats = cv2.absdiff(original.astype(np.float32), matched).max(-1)
     difference = cv2.GaussianBlur(apart, (0, 0), 2)
-    brightness = grey(original)
-    gradient: Floats = np.hypot(
-        cv2.Sobel(brightness, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(brightness, cv2.CV_32F, 0, 1) / 8
-    )
-    gradient = cv2.GaussianBlur(gradient, (0, 0), 2)
-    ratio: Floats = difference / _tolerance(difference, gradient, stays)
+    usual = _usual(difference, _gradient(original), stays)
+    tolerance = _FLOOR if usual is None else _FLOOR + _TIMES * usual
+    ratio: Floats = difference / tolerance
     labels, areas = _components(ratio > 1)
     is_change: Mask = np.zeros(len(areas), dtype=bool)
     is_change[np.unique(labels[ratio > _SURE])] = True
@@ -49,10 +52,50 @@ def changed(original: Array, matched: Floats, stays: Mask) -> Mask:
     found: Array = is_change[labels].astype(np.uint8)
     found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((15, 15), dtype=np.uint8))
     found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((5, 5), dtype=np.uint8))
-    labels, areas = _components(found == 0)
-    is_hole: Mask = areas < _HOLE * size
+    return _filled(found > 0)
+
+
+def surely_new(original: Array, matched: Floats, change: Mask, stays: Mask) -> Floats:
+    """How much of each pixel of a `change` and round it is surely new, 0 to 1, so that the rest can be left as it was.
+
+    A change is found in blurred copies, and so with some of what lies beside it: letters that the model drew a little
+    softer, a line that it drew a little aside. Where what differs is about what is usual, it is not new. Gaps between
+    what is new are closed, and nothing within it is in doubt, or what was there before would be seen through it.
+    """
+    apart = original.astype(np.float32) - matched
+    squares: Floats = (apart * apart).mean(-1)
+    squares = cv2.GaussianBlur(squares, (0, 0), 1)
+    difference: Floats = np.sqrt(squares)
+    usual = _usual(difference, _gradient(original), stays)
+    if usual is None:
+        return np.ones(change.shape, dtype=np.float32)
+    times: Floats = squares / (usual**2 + 1)
+    share = np.clip(1 - (_DOUBT / np.maximum(times, 1e-6)) ** 2, 0, 1).astype(np.float32)
+    share = cv2.morphologyEx(share, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP)))
+    within = _ramp(depth_in(_filled((share > 0.5) & change)) / _EDGE)  # noqa: PLR2004 - more is new than was
+    return np.maximum(share, within)
+
+
+def _filled(mask: Mask) -> Mask:
+    """A mask without its small holes."""
+    labels, areas = _components(~mask)
+    is_hole: Mask = areas < _HOLE * mask.size
     is_hole[0] = False
-    return (found > 0) | is_hole[labels]
+    return mask | is_hole[labels]
+
+
+def _ramp(values: Floats) -> Floats:
+    """A smooth step from 0 to 1."""
+    part = np.clip(values, 0, 1)
+    return (part * part * (3 - 2 * part)).astype(np.float32)
+
+
+def _gradient(picture: Array) -> Floats:
+    """How strong the edges are at each place."""
+    brightness = grey(picture)
+    across: Floats = cv2.Sobel(brightness, cv2.CV_32F, 1, 0) / 8
+    down: Floats = cv2.Sobel(brightness, cv2.CV_32F, 0, 1) / 8
+    return cv2.GaussianBlur(np.hypot(across, down), (0, 0), 2)
 
 
 def _components(mask: Mask) -> tuple[Array, Array]:
@@ -61,11 +104,14 @@ def _components(mask: Mask) -> tuple[Array, Array]:
     return np.asarray(labels), np.asarray(stats)[:, cv2.CC_STAT_AREA]
 
 
-def _tolerance(difference: Floats, gradient: Floats, stays: Mask) -> Floats:
-    """How much of a difference is usual at a place: the median of what is to stay, at each strength of edges."""
+def _usual(difference: Floats, gradient: Floats, stays: Mask) -> Floats | None:
+    """How much of a difference is usual at a place: the median of what is to stay, at each strength of edges.
+
+    None where too little stays, or another picture, of which nothing can be learnt.
+    """
     some, slopes = difference[stays][::4], gradient[stays][::4]
     if len(some) < _BINS * 20 or np.median(some) > _FOREIGN:
-        return np.full(difference.shape, _FLOOR, dtype=np.float32)
+        return None
     edges = np.unique(np.quantile(slopes, np.linspace(0, 1, _BINS + 1)))
     place = np.clip(np.searchsorted(edges, slopes, side="right") - 1, 0, max(0, len(edges) - 2))
     bins = [number for number in range(max(1, len(edges) - 1)) if (place == number).any()]
@@ -74,7 +120,7 @@ def _tolerance(difference: Floats, gradient: Floats, stays: Mask) -> Floats:
     # Beyond the strongest edges it goes on as steeply as on the way there.
     slope = usual[-1] / max(float(middles[-1]), 1.0)
     level = np.interp(gradient, middles, usual) + slope * np.maximum(gradient - middles[-1], 0)
-    return (_FLOOR + _TIMES * level).astype(np.float32)
+    return level.astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,5 +175,4 @@ def matte_of(change: Mask, mask: Mask, *, grow: float, feather: float) -> Floats
     What changed is taken with `grow` pixels round it, and fades over `feather` pixels towards the original.
     """
     taken = (distance_to(change) <= grow) & mask
-    depth = np.clip(depth_in(taken) / max(feather, 1.0), 0, 1)
-    return (depth * depth * (3 - 2 * depth)).astype(np.float32)
+    return _ramp(depth_in(taken) / max(feather, 1.0))

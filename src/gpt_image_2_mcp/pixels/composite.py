@@ -7,7 +7,7 @@ import numpy as np
 
 from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
-from .change_map import NO_BLEEDING, Bleeding, changed, find_bleeding, matte_of
+from .change_map import NO_BLEEDING, Bleeding, changed, find_bleeding, matte_of, surely_new
 from .colour import ColourMatch, find_match
 
 LOOK_EDGE = 1536
@@ -71,6 +71,8 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     feather = FEATHER / factor if factor > 1 else FEATHER
     matte = matte_of(inside if is_all_new else change, inside, grow=GROW, feather=feather)
     matched = colour.apply(aligned)
+    if not is_all_new:
+        matte *= surely_new(small, matched, change, stayed)
     stays = distance_to(inside) > AWAY
     bleeding = NO_BLEEDING if is_all_new else find_bleeding(change, inside)
     dx, dy = movement.shift(size)

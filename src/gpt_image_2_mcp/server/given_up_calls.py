@@ -5,6 +5,8 @@ while the picture counts as delivered. The SDK ignores a cancellation that names
 it makes the request's job joinable again, so that the repeated call gets the same picture and pays nothing.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from functools import partial
@@ -15,6 +17,7 @@ from mcp.server.context import CallNext, HandlerResult
 
 from ..jobs.job import Job
 from ..service.images import ImageService
+from .asker import WHEN_SENT, WISH
 
 MAX_CALLS = 200
 """The latest calls whose jobs are known; `JobRunner` remembers as many jobs, and joins them for ten minutes."""
@@ -27,14 +30,22 @@ class GivenUpCalls:
     """The jobs of one client's latest calls, by the ids of its requests."""
 
     def __init__(self, *, can_be_named: bool = True) -> None:
-        """Begin without a call. Without `can_be_named`, a number is that of several calls, so that none is noted."""
+        """Begin without a call.
+
+        Over HTTP they cannot be named: a number is that of several calls, and nothing is cancelled by it. There the
+        server knows when an answer has left.
+        """
         self._jobs: dict[str, Job] = {}
         self._can_be_named = can_be_named
 
     async def middleware(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Let tools note their jobs, and take the answer of a cancelled call back."""
         if ctx.method == "tools/call" and ctx.request_id is not None:
-            NOTE_JOB.set(partial(self._note, str(ctx.request_id)))
+            if self._can_be_named:
+                NOTE_JOB.set(partial(self._note, str(ctx.request_id)))
+            else:
+                WISH.set(_wish_of(ctx))
+                NOTE_JOB.set(partial(_confirm_when_sent, ctx.lifespan_context))
         result = await call_next(ctx)
         if ctx.method == "notifications/cancelled":
             # Behind the SDK's own handling, after which the call returns nothing any more.
@@ -48,8 +59,6 @@ class GivenUpCalls:
             service.confirm(job)
 
     def _note(self, request_id: str, job: Job) -> None:
-        if not self._can_be_named:
-            return
         self._jobs.pop(request_id, None)
         self._jobs[request_id] = job
         while len(self._jobs) > MAX_CALLS:
@@ -62,3 +71,12 @@ class GivenUpCalls:
         # A job that is under way is handed out by the end of its call, which the SDK cancels. It may end just before.
         if job is not None and service.take_back(job):
             del self._jobs[request_id]
+
+
+def _wish_of(ctx: ServerRequestContext[Any, Any]) -> str:
+    """What is the same for the same request, bit by bit, and for no other one of its client."""
+    return hashlib.sha256(json.dumps([ctx.request_id, ctx.params], default=str).encode()).hexdigest()
+
+
+def _confirm_when_sent(service: ImageService, job: Job) -> None:
+    WHEN_SENT.get([]).append(partial(service.confirm, job))

@@ -76,7 +76,7 @@ class PictureServer(MCPServer[ImageService]):
             return []
         with expected_errors():
             found = await self.service.library.find(SearchQuery(page_size=MAX_LISTED))
-            sessions, _ = await self.service.list_sessions(MAX_LISTED)
+            sessions, _ = await self.service.sessions.active(MAX_LISTED)
         return [*map(_picture_resource, found.pictures), *map(_session_resource, sessions)]
 
     async def list_resource_templates(self) -> list[ResourceTemplate]:

@@ -34,7 +34,7 @@ from ..parameters.models import (
 from ..service.images import ImageService
 from ..studio.page import page_uri
 from .answer_room import room_for_pictures
-from .asker import SEES_TEAM
+from .asker import SEES_TEAM, WISH
 from .batch_consent import BatchConsentAnswer
 from .batch_results import batch_lines, batch_result
 from .client_abilities import client_of
@@ -70,7 +70,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     person, who may not see the preview), or a job_id for get_image_job.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -81,7 +81,7 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     reach this tool: ask for a path or URL.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -91,7 +91,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     go to the same folder. All chats share sessions; one expires after an hour without use. Costs like generate_image.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -102,9 +102,9 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     of turns; a turn that fails changes nothing. Costs like generate_image.
     """
     if request.is_set_back and request.from_turn is not None:
-        return set_back_result(await _service(call).set_back(request.session_id, request.from_turn))
+        return set_back_result(await _service(call).sessions.set_back(request.session_id, request.from_turn))
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call)))
+    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
@@ -112,7 +112,7 @@ async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolRe
 
     No turn can follow, files stay; start_edit_session with a picture's id begins another. Free.
     """
-    return end_session_result(request.session_id, await _service(call).end_session(request))
+    return end_session_result(request.session_id, await _service(call).sessions.end(request))
 
 
 async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallToolResult:
@@ -121,7 +121,7 @@ async def list_edit_sessions(request: ListSessionsRequest, call: Call) -> CallTo
     Gives id, times, turns, branches, last prompt and file. For pictures use list_images. Free.
     """
     del request  # It has no fields.
-    return sessions_result(*await _service(call).list_sessions())
+    return sessions_result(*await _service(call).sessions.active())
 
 
 async def list_images(request: ListImagesRequest, call: Call) -> CallToolResult:
@@ -200,7 +200,7 @@ async def cancel_image_job(request: CancelJobRequest, call: Call) -> CallToolRes
     job = await service.job(request.job_id)
     if request.abandon and service.abandon_job(job):
         return abandon_result(job)
-    return stop_result(job, was_stopped=service.stop_job(job))
+    return stop_result(job, was_stopped=await service.cancel_job(job))
 
 
 async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
@@ -210,9 +210,10 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     """
     service = _service(call)
     model = service.settings.model_for(request)
-    spent, budgets = await service.spent()
+    sees_team = SEES_TEAM.get()
+    spent, budgets = await service.spent(with_team=sees_team)
     estimate = await service.estimate(request)
-    return costs_result(request, model, estimate, spent, budgets, sees_team=SEES_TEAM.get())
+    return costs_result(request, model, estimate, spent, budgets, sees_team=sees_team)
 
 
 @cache

@@ -13,10 +13,21 @@ import anyio.to_thread
 from ..batches.batch import BatchStatus
 from ..batches.desk import Desk
 from ..batches.file import MAX_FILE_BYTES, check_suffix, parse_file
-from ..batches.lines import LINE_REQUESTS, Fault, Item, Line, LineRequest, faults_of, items_of, read_lines, refuse
+from ..batches.lines import (
+    LINE_REQUESTS,
+    Fault,
+    Item,
+    Line,
+    LineRequest,
+    common_images,
+    faults_of,
+    items_of,
+    read_lines,
+    refuse,
+)
 from ..batches.runner import BatchRunner, Plan
 from ..billing.prices import BATCH_SHARE
-from ..errors import BadRequest, DatabaseUnusable
+from ..errors import BadRequest, DatabaseUnusable, GptImageError
 from ..generation.charges import PricedRequest
 from ..inputs import Sources
 from ..jobs.progress import ProgressCallback
@@ -31,6 +42,8 @@ Check = Callable[[LineRequest], None]
 """Raises what the settings do not allow."""
 FindPrivate = Callable[[LineRequest], Awaitable[list[PrivateFile]]]
 """Finds the files that are read only with the person's yes."""
+Require = Callable[[str], Awaitable[None]]
+"""Raises GptImageError if there is no picture of that name."""
 
 
 async def _as_it_is(request: LineRequest) -> LineRequest:
@@ -39,6 +52,10 @@ async def _as_it_is(request: LineRequest) -> LineRequest:
 
 async def _nothing(_: LineRequest) -> list[PrivateFile]:
     return []
+
+
+async def _anything(_: str) -> None:
+    return
 
 
 class BatchService:
@@ -50,12 +67,13 @@ class BatchService:
         self._complete: Complete = _as_it_is
         self._check: Check = lambda _: None
         self._find_private: FindPrivate = _nothing
+        self._require: Require = _anything
         self._runner = runner
         self._sources = sources
 
-    def use(self, complete: Complete, check: Check, find_private: FindPrivate) -> None:
+    def use(self, complete: Complete, check: Check, find_private: FindPrivate, require: Require) -> None:
         """Treat each line as the `ImageService` treats a single call."""
-        self._complete, self._check, self._find_private = complete, check, find_private
+        self._complete, self._check, self._find_private, self._require = complete, check, find_private, require
 
     async def find_private(self, request: MakeBatchRequest) -> list[PrivateFile]:
         """The files that a batch names and that are read only with the person's yes."""
@@ -78,10 +96,22 @@ class BatchService:
             is_cheap = is_cheap if "when" in request.model_fields_set else was_cheap
         else:
             lines = await anyio.to_thread.run_sync(partial(read_lines, await self._items(request, content), request))
+            await self._require_common(request)
         lines = await self._completed(lines)
         if is_cheap:
             _check_cheap(lines)
         return await self._priced(Plan(lines, is_cheap, None, None, retry_of=request.retry and request.retry.strip()))
+
+    async def _require_common(self, request: MakeBatchRequest) -> None:
+        """Check that there are the pictures that all lines share, which would all fail; raises BadRequest."""
+        missing: list[str] = []
+        for name in dict.fromkeys(common_images(request)):
+            try:
+                await self._require(name)
+            except GptImageError as error:
+                missing.append(f"`common`, `images`: {error}")
+        if missing:
+            raise BadRequest("\n".join([*missing, "Nothing was sent."]))
 
     async def _completed(self, lines: Sequence[Line]) -> list[Line]:
         """The lines with what their `like` has; raises BadRequest if the settings do not allow one."""

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 import anyio
+import anyio.to_thread
 
 from ..catalogue.queue_table import RELEASED, QueuedJob
 from ..database.retry import retry_undone
@@ -22,6 +23,8 @@ from ..openai_api.rate_limiter import RateLimiter
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from .images import ImageService
+from .own_disk import OwnDisk
+from .recovery import ModelFor, recover_rows
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,9 @@ LOOK_S: Final = 2.0
 BATCHES_S: Final = 30.0
 """Seconds between two looks for cheap batches that no replica follows."""
 
+DISK_S: Final = 30.0
+"""Seconds between two looks for what waits on this disk for the database."""
+
 ServiceOf = Callable[[str], AbstractAsyncContextManager[ImageService]]
 """Gives the service of a person, which stays open while it works."""
 
@@ -37,8 +43,23 @@ ServiceOf = Callable[[str], AbstractAsyncContextManager[ImageService]]
 class Fleet:
     """This replica among the others."""
 
-    def __init__(self, everyone: WriterThread, limiter: RateLimiter, service_of: ServiceOf, *, places: int) -> None:
-        """Look through the work of all people by `everyone`, and take jobs over while fewer than `places` wait."""
+    def __init__(
+        self,
+        everyone: WriterThread,
+        limiter: RateLimiter,
+        service_of: ServiceOf,
+        *,
+        places: int,
+        model_for: ModelFor,
+        disk: OwnDisk | None = None,
+    ) -> None:
+        """Look through the work of all people by `everyone`, and take jobs over while fewer than `places` wait.
+
+        `model_for` gives the model of a request. `disk` is this replica's own, on which killed processes may have left
+        something.
+        """
+        self._disk = disk
+        self._model_for = model_for
         self._everyone = everyone
         self._limiter = limiter
         self._service_of = service_of
@@ -49,11 +70,14 @@ class Fleet:
 
     async def run(self) -> None:
         """Take over what other replicas leave, again and again; raises nothing but a cancellation."""
-        followed_at = -BATCHES_S
+        followed_at = waiting_at = -BATCHES_S
         while not self._is_ending:
             await anyio.sleep(LOOK_S)
             try:
                 await self.look()
+                is_time = anyio.current_time() - waiting_at > DISK_S
+                waiting_at = anyio.current_time() if is_time else waiting_at
+                await self.put_in_order(waiting=is_time)
                 if anyio.current_time() - followed_at > BATCHES_S:
                     followed_at = anyio.current_time()
                     await self.follow_batches()
@@ -68,12 +92,41 @@ class Fleet:
         if not gone:
             return
         # Money that a replica has set aside before it was killed is free again before the job reserves it anew.
-        await self._everyone.run(Repositories.recover)
+        await recover_rows(self._everyone, self._model_for)
         while not self._is_ending and self._has_room:
             queued = await self._everyone.run(partial(_claim, gone=gone))
             if queued is None:
                 return
             await self._begin(queued)
+
+    async def put_in_order(self, *, waiting: bool = True) -> None:
+        """Put in order what killed processes have left on this disk, and with `waiting` what waits for the database.
+
+        Raises DatabaseUnusable.
+        """
+        if self._disk is None or self._is_ending:
+            return
+        gone = await anyio.to_thread.run_sync(self._disk.gone)
+        people = set[str]()
+        if waiting or gone:
+            people.update(await anyio.to_thread.run_sync(self._disk.people_with_waiting))
+        if gone:
+            people |= await self._everyone.run(partial(_people_with_lost, gone=gone))
+        done = [await self._put_in_order(person, gone) for person in sorted(people)]
+        if gone and all(done) and not await anyio.to_thread.run_sync(self._disk.people_with_waiting):
+            under_way = await self._everyone.run(partial(_under_way, gone=gone))
+            await anyio.to_thread.run_sync(self._disk.forget, gone - under_way)
+
+    async def _put_in_order(self, person: str, gone: set[str]) -> bool:
+        """Do it for one person; False if it has to be done once more, which holds up nobody else."""
+        try:
+            async with self._service_of(person) as service:
+                if service.leftovers is not None:
+                    await service.leftovers.put_in_order(gone)
+        except Exception:
+            logger.exception("what a killed process has left of a person cannot be put in order yet")
+            return False
+        return True
 
     async def follow_batches(self) -> None:
         """Follow the cheap batches that no other replica follows; raises DatabaseUnusable."""
@@ -114,6 +167,18 @@ def _gone_owners(repositories: Repositories) -> set[str]:
         owners = unit.queue.owners()
         gone = repositories.catalogue_store.dead_owners(owners - {RELEASED})
     return gone | (owners & {RELEASED})
+
+
+@retry_undone
+def _people_with_lost(repositories: Repositories, *, gone: set[str]) -> set[str]:
+    with repositories.unit_of_work(read_only=True) as unit:
+        return unit.queue.with_lost(gone)
+
+
+@retry_undone
+def _under_way(repositories: Repositories, *, gone: set[str]) -> set[str]:
+    with repositories.unit_of_work(read_only=True) as unit:
+        return unit.queue.under_way(gone)
 
 
 @retry_undone

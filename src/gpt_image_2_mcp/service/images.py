@@ -17,7 +17,6 @@ import anyio
 
 from ..billing.budgets import Budgets, SpendingSummary
 from ..billing.prices import Estimate
-from ..catalogue.session import Session
 from ..errors import GptImageError, JoinedJobFailed
 from ..generation.charges import Spending
 from ..generation.output_dirs import OutputDirs
@@ -39,7 +38,6 @@ from ..parameters.capabilities import check_model
 from ..parameters.models import (
     ContinueSessionRequest,
     CostsRequest,
-    EndSessionRequest,
     ExportRequest,
     GenerateRequest,
     PaidRequest,
@@ -54,13 +52,12 @@ from .completion import complete_like, with_model_of_turn
 from .desk import PersonDesk
 from .named_pictures import references_of
 from .recovery import recover
+from .sessions import SessionService
 from .shown import Shown, shown_of
 
 if TYPE_CHECKING:
+    from .leftovers import Leftovers
     from .links import AnswerLinks
-
-MAX_SESSIONS = 100
-"""Edit sessions in a list: more than fit into an answer."""
 
 INCOMPLETE = "What was made while the database could not be written waits for it, and is in no list and no sum yet."
 
@@ -89,6 +86,7 @@ class ImageService:
         exporter: Exporter,
         batches: BatchService,
         links: "AnswerLinks | None" = None,
+        leftovers: "Leftovers | None" = None,
     ) -> None:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
@@ -98,13 +96,17 @@ class ImageService:
         self.batches = batches
         self.links = links
         """On a server, what gives answers links in place of paths."""
-        batches.use(self.complete, self.check, self.find_private)
+        self.leftovers = leftovers
+        """On a server, what puts in order what killed processes have left of this person on its disk."""
+        batches.use(self.complete, self.check, self.find_private, reader.require)
         self.news = news
+        self.sessions = SessionService(writer, news)
         self.desk = PersonDesk(writer, references)
         """What `last` and numbers mean, for the other replicas of a server for several people."""
         self._pipeline = pipeline
         self._spending = spending
         self._jobs = jobs
+        self.person = jobs.person
         self._writer = writer
         self._reader = reader
         self._references = references
@@ -118,8 +120,12 @@ class ImageService:
         self.first_call_at: float | None = None
         """When the first call arrived, by `anyio.current_time`, if the program was loaded after that; see `arrival`."""
 
-    def start(self, request: PaidRequest, *, client: str | None = None, click_id: str | None = None) -> Job:
+    def start(
+        self, request: PaidRequest, *, client: str | None = None, click_id: str | None = None, wish: str | None = None
+    ) -> Job:
         """Start to make pictures; `client` is the name of the MCP client, `click_id` the job's id; see `Job.is_click`.
+
+        `wish` is the same for a request to a server that comes twice; see `Job.wish`.
 
         Checks only what needs no waiting. `wait` raises what turns out later: a session or turn that is gone, an input
         image that cannot be read, what the API refuses.
@@ -135,7 +141,7 @@ class ImageService:
             return ahead
         model = self.settings.model_for(request)
         expected_s = self._durations.expected(request)
-        job = Job(TOOLS[type(request)], request, model, expected_s, client=client)
+        job = Job(TOOLS[type(request)], request, model, expected_s, client=client, wish=wish)
         if click_id:
             job.id, job.is_click = click_id, True
         return self._jobs.start(job)
@@ -208,6 +214,10 @@ class ImageService:
         """The newest jobs of all processes of this user, the newest first."""
         return await self._jobs.recent()
 
+    async def cancel_job(self, job: Job) -> bool:
+        """Stop a job of which nothing was sent, also of another replica; see `JobRunner.cancel`, also for errors."""
+        return await self._jobs.cancel(job)
+
     def stop_job(self, job: Job) -> bool:
         """Stop a job of which nothing was sent; False if it is too late."""
         return self._jobs.stop(job)
@@ -236,28 +246,6 @@ class ImageService:
     def recall(self, remembered: Mapping[str, Any]) -> None:
         """Go on with what `remembered` gave in an earlier process."""
         self._references.recall(remembered)
-
-    async def end_session(self, request: EndSessionRequest) -> Session | None:
-        """End a session and return it; None if it was not active. Its files stay."""
-        ended = await self._writer.in_transaction(lambda unit: unit.sessions.end(request.session_id))
-        if ended is not None:
-            self.news.publish(ended.id)
-        return ended
-
-    async def set_back(self, session_id: str, turn: int) -> Session:
-        """Have a session go on from an earlier turn, or from the originals (0), without a new picture.
-
-        Raises:
-            SessionError: the session is not active, or has no such turn.
-
-        """
-        session = await self._writer.in_transaction(lambda unit: unit.sessions.set_back(session_id, turn))
-        self.news.publish(session.id)
-        return session
-
-    async def list_sessions(self, limit: int = MAX_SESSIONS) -> tuple[list[Session], int]:
-        """The active sessions, at most `limit` and the last used first, and the number of all of them."""
-        return await self._writer.read(lambda unit: (unit.sessions.active(limit), unit.sessions.count_active()))
 
     async def recover(self) -> None:
         """Settle what killed processes left in the database and in folders; logs what it finds, and raises nothing."""
@@ -320,9 +308,9 @@ class ImageService:
         """The estimate for a request whose input images are not read yet; None if the model's price is not known."""
         return await self._spending.estimate(self._pipeline.priced(request))
 
-    async def spent(self) -> tuple[SpendingSummary, Budgets]:
-        """What was spent today and in the last 30 days, and the budgets; raises DatabaseUnusable."""
-        return await self._spending.summary(), self._spending.budgets
+    async def spent(self, *, with_team: bool = False) -> tuple[SpendingSummary, Budgets]:
+        """What was spent (see `Spending.summary`), and the budgets; raises DatabaseUnusable."""
+        return await self._spending.summary(with_team=with_team), self._spending.budgets
 
     async def shown(self, report: Report) -> Shown:
         """What an answer shows of a report, as the settings choose."""

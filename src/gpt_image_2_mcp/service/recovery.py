@@ -1,7 +1,7 @@
 """Recovery at the start of the server: settles what killed processes left in the database and in output folders."""
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,13 +15,18 @@ from ..generation.output_dirs import OutputDirs
 from ..generation.record_builder import find_lost_pictures
 from ..generation.recorder import restore_records
 from ..jobs.loss import describe_loss
+from ..jobs.serialization import is_readable, request_of
+from ..parameters.models import PaidRequest
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
+from ..telemetry import count_job
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
 
 logger = logging.getLogger(__name__)
+
+ModelFor = Callable[[PaidRequest], str]
 
 MARGIN_S = 0.2
 """Seconds after the end of a lease at which it is looked at again."""
@@ -55,17 +60,18 @@ async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.
 
 
 @asynccontextmanager
-async def recovering(everyone: WriterThread) -> AsyncGenerator[None]:
+async def recovering(everyone: WriterThread, model_for: ModelFor) -> AsyncGenerator[None]:
     """Settle charges and jobs of killed processes for all people of a database server, again and again.
 
-    What such a process had on its disk is not looked for: its folder may be on another computer.
+    What such a process had on its disk is not looked for: its folder may be on another computer. `model_for` gives the
+    model of a request.
     """
     closing = anyio.Event()
     failure: Exception | None = None
 
     async def look_again() -> None:
         while not closing.is_set():
-            with anyio.move_on_after(await _recover_rows(everyone)):
+            with anyio.move_on_after(await _recover_rows(everyone, model_for)):
                 await closing.wait()
 
     async with anyio.create_task_group() as tasks:
@@ -80,14 +86,22 @@ async def recovering(everyone: WriterThread) -> AsyncGenerator[None]:
         raise failure
 
 
-async def _recover_rows(everyone: WriterThread) -> float:
+async def recover_rows(everyone: WriterThread, model_for: ModelFor) -> None:
+    """Settle charges and jobs of killed processes for all people once; raises DatabaseUnusable."""
+    sentences, lost = await everyone.run(Repositories.recover)
+    for sentence in sentences:
+        logger.warning("%s", sentence)
+    for row in lost:
+        logger.warning("%s was under way when its process was ended: it may have been billed", row.id)
+        if is_readable(row):
+            request = request_of(row)
+            count_job(tool=row.tool, model=model_for(request), quality=request.quality, outcome="lost", pictures=0)
+
+
+async def _recover_rows(everyone: WriterThread, model_for: ModelFor) -> float:
     """Recover once; gives the seconds after which to do so again. Raises nothing."""
     try:
-        sentences, lost = await everyone.run(Repositories.recover)
-        for sentence in sentences:
-            logger.warning("%s", sentence)
-        for row in lost:
-            logger.warning("%s was under way when its process was ended: it may have been billed", row.id)
+        await recover_rows(everyone, model_for)
         again_in = await everyone.run(Repositories.recover_again_in)
     except GptImageError as error:
         logger.warning("what killed processes left behind could not be recovered: %s", error)

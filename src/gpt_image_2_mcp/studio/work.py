@@ -1,6 +1,7 @@
 """`Work`: what the page has made: pictures, as jobs that a click starts, and exports."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ import anyio.to_thread
 
 from ..billing.prices import dollars
 from ..catalogue.session import ORIGINALS
+from ..database.people import LOCAL
 from ..errors import BadRequest, GptImageError, SessionError, shorten_line, shown
 from ..jobs.job import Job
 from ..jobs.report import Report
@@ -60,7 +62,7 @@ class Work:
         job = await self.started(request)
         if job is None:
             paid = await self.paid(request)
-            job = self._service.start(paid, client=client, click_id=_job_id(request))
+            job = self._service.start(paid, client=client, click_id=self._id_of(request))
             # It goes on when the page is gone, and is found when the page or this process begins anew.
             await self._service.wait(job, until=anyio.current_time())
             # Then its row is written, and every process finds it.
@@ -71,9 +73,15 @@ class Work:
     async def started(self, request: ClickRequest) -> Job | None:
         """The job that a click has started; None if it has not."""
         try:
-            return await self._service.job(_job_id(request))
+            return await self._service.job(self._id_of(request))
         except BadRequest:
             return None
+
+    def _id_of(self, request: ClickRequest) -> str:
+        """The id of a click's job. On a server it is the person's own, whoever else has made a click of this number."""
+        person = self._service.person
+        own = request.click if person == LOCAL else sha256(f"{person}\n{request.click}".encode()).hexdigest()[:32]
+        return f"job-{own}"
 
     async def paid(self, request: ClickRequest | PriceRequest) -> PaidRequest:
         """What is asked of the service for a click, or for a question about its price.
@@ -129,7 +137,7 @@ class Work:
     async def cancel(self, request: CancelRequest) -> dict[str, Any]:
         """Stop a job that is not sent yet, and tell what became of it."""
         job = await self._service.job(request.job)
-        fact = stop_fact(job, was_stopped=self._service.stop_job(job))
+        fact = stop_fact(job, was_stopped=await self._service.cancel_job(job))
         return {"text": fact, "state": job.state}
 
     async def targets(self, request: TargetsRequest) -> dict[str, Any]:
@@ -208,10 +216,6 @@ class Work:
 def _generate(request: GenerateRequest | PriceRequest, prompt: str) -> PaidRequest:
     options = {"prompt": prompt, "quality": request.quality, "size": request.size, "n": request.n}
     return models.parse(models.GenerateRequest, options)
-
-
-def _job_id(request: ClickRequest) -> str:
-    return f"job-{request.click}"
 
 
 def _is_click(job_id: str) -> bool:

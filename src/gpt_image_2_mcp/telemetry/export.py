@@ -2,22 +2,23 @@
 
 The standard variables of OpenTelemetry say where the collector is (`OTEL_EXPORTER_OTLP_ENDPOINT`) and all about it;
 without one, nothing is sent. No request to OpenAI carries a header of a trace: nothing here touches the HTTP client.
+
+OpenTelemetry's SDK is imported only where something is measured: it takes 3 MiB.
 """
 
 import logging
 import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-
-from opentelemetry import trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from typing import TYPE_CHECKING
 
 from ..errors import NotConfigured
 from . import turn_off, turn_on
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import MetricReader
+    from opentelemetry.sdk.resources import Resource
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ def exported(
     if metrics_port is None and not has_metrics and not has_traces:
         yield
         return
+    from opentelemetry.sdk.resources import Resource
+
     name = {} if environ.get("OTEL_SERVICE_NAME") else {"service.name": "gpt-image-2-mcp"}
     resource = Resource.create({"service.version": version, **name})
     with _metrics(resource, metrics_port, sends=has_metrics) as meters, _traces(resource, sends=has_traces):
@@ -55,8 +58,11 @@ def exported(
 
 
 @contextmanager
-def _metrics(resource: Resource, port: int | None, *, sends: bool) -> Generator[MeterProvider]:
-    readers = list[MetricReader]()
+def _metrics(resource: "Resource", port: int | None, *, sends: bool) -> "Generator[MeterProvider]":
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+
+    readers: list[MetricReader] = []
     if sends:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
@@ -87,7 +93,7 @@ def _metrics(resource: Resource, port: int | None, *, sends: bool) -> Generator[
 
 
 @contextmanager
-def _until_shutdown(provider: MeterProvider) -> Generator[MeterProvider]:
+def _until_shutdown(provider: "MeterProvider") -> "Generator[MeterProvider]":
     try:
         yield provider
     finally:
@@ -95,11 +101,14 @@ def _until_shutdown(provider: MeterProvider) -> Generator[MeterProvider]:
 
 
 @contextmanager
-def _traces(resource: Resource, *, sends: bool) -> Generator[None]:
+def _traces(resource: "Resource", *, sends: bool) -> Generator[None]:
     if not sends:
         yield
         return
+    from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

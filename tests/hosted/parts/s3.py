@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ def new_prefix() -> str:
     return f"p{secrets.token_hex(6)}"
 
 
+Mode = Literal["on", "down", "silent", "slow", "full", "wrong credentials"]
+SLOW_S = 1.0
+
+
 class StoreProxy:
     """A TCP proxy on loopback in front of the server; `mode` says what happens to the requests that come from now on.
 
@@ -70,7 +75,7 @@ class StoreProxy:
 
     def __init__(self, s3: S3) -> None:
         self._upstream = s3.port
-        self.mode: Literal["on", "down", "silent", "full"] = "on"
+        self.mode: Mode = "on"
         self.puts = 0
         self._open = list[socket.socket]()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -90,7 +95,7 @@ class StoreProxy:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
-    def turn(self, mode: Literal["on", "down", "silent", "full"]) -> None:
+    def turn(self, mode: Mode) -> None:
         """Fail so from now on, on connections that are open as well."""
         self.mode = mode
         self.hang_up()
@@ -115,16 +120,21 @@ class StoreProxy:
                         while client.recv(1 << 16):
                             pass
                 case "full":
-                    self._refuse(client)
+                    self._refuse(client, "507 Insufficient Storage", "InsufficientStorage")
+                case "wrong credentials":
+                    self._refuse(client, "403 Forbidden", "SignatureDoesNotMatch")
+                case "slow":
+                    time.sleep(SLOW_S)
+                    self._pass_on(client)
                 case "on":
                     self._pass_on(client)
 
     @staticmethod
-    def _refuse(client: socket.socket) -> None:
-        body = b"<Error><Code>InsufficientStorage</Code></Error>"
+    def _refuse(client: socket.socket, status: str, code: str) -> None:
+        body = f"<Error><Code>{code}</Code></Error>".encode()
         with suppress(OSError):
             client.recv(1 << 16)
-            head = f"HTTP/1.1 507 Insufficient Storage\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
             client.sendall(head.encode() + body)
             client.settimeout(0.2)
             while client.recv(1 << 16):

@@ -14,6 +14,7 @@ from ...images import MIME, sniff
 from ...images.formats import LABEL, SNIFFED
 from ..text import no_thumbnail_text
 from .filters import in_zone
+from .given import Given
 
 MAX_ALT = 160
 """Characters of a prompt that stand for the picture where it cannot be seen."""
@@ -35,6 +36,14 @@ class OriginLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class BehindLink:
+    """A picture that has no card, by its file."""
+
+    name: str
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One picture, as the template shows it."""
 
@@ -53,6 +62,8 @@ class Card:
     background: str
     file_format: str
     origins: list[OriginLabel]
+    behind: list[BehindLink]
+    """What the model made, of which the picture was made here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +73,14 @@ class Cards:
     thumbnail: Callable[[Picture], bytes | None]
     beside: Path | None
     zone: tzinfo | None
-    ids: frozenset[str]
-    """Of the pictures on the page, which other cards can link to."""
+    given: Given
+    """The pictures of the page, to which other cards can link."""
 
     def card_of(self, picture: Picture) -> Card:
         """The card of one picture; reads its thumbnail."""
         record = picture.record
+        behind = self.given.behind.get(picture.id, [])
+        hidden = {other.id for other in behind}
         return Card(
             picture=picture,
             tags=_tags(picture),
@@ -80,14 +93,16 @@ class Cards:
             quality=_setting(picture, "quality"),
             background=_setting(picture, "background"),
             file_format=LABEL[record.format],
-            origins=[self._label(origin) for origin in record.parents],
+            origins=[self._label(origin) for origin in record.parents if origin.id not in hidden],
+            behind=[BehindLink(other.path.name, self._link(other.path)) for other in behind],
         )
 
     def _label(self, origin: Origin) -> OriginLabel:
+        name = self.given.stands_for.get(origin.id or "", origin.id)
         return OriginLabel(
             is_mask=origin.role == "mask",
             name=origin.path or origin.source,
-            card_id=origin.id if origin.id in self.ids else None,
+            card_id=name if name in self.given.ids else None,
         )
 
     def _link(self, path: Path) -> str | None:

@@ -15,6 +15,7 @@ from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
 from ..progress import CountCallback
 from ..thumbnails import thumbnail
+from .given import given_of
 
 _BEGINNING: Final = re.compile(
     rb"""<!doctype html>\s*<html lang="en">\s*<head>\s*<meta charset="utf-8">\s*"""
@@ -59,19 +60,22 @@ def draw_gallery(
     read: Callable[[Picture], bytes],
     cache: Path | None,
     on_progress: CountCallback | None,
-) -> None:
+) -> int:
     """Write a gallery with the thumbnails of its pictures, telling how many are drawn. Blocks; raises CannotSave.
+
+    Gives the number of the pictures that it shows.
 
     For `read` and `cache` see `thumbnails.thumbnail`.
     """
-    done = count(1)
+    done, total = count(1), len(given_of(pictures).pictures)
 
     def draw(picture: Picture) -> bytes | None:
         if on_progress:
-            on_progress(next(done), len(pictures))
+            on_progress(next(done), total)
         return thumbnail(picture, read=read, cache=cache)
 
     write_gallery(path, pictures, policy=policy, thumbnail=draw)
+    return total
 
 
 def write_gallery(

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ...catalogue.picture_record import Picture
 from .cards import Cards
 from .filters import FILTERS, cleaned
+from .given import given_of
 from .view import GalleryView
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -47,15 +48,14 @@ def gallery_html(
     or cannot be shown. Links are relative to the folder `beside`, in which the page will lie, and absolute for pictures
     elsewhere. Days and times are those of `zone`; None is this machine's zone.
     """
-    everything = list(pictures)
-    ids = frozenset(picture.id for picture in everything)
+    given = given_of(list(pictures))
     return (
         environment()
         .get_template("gallery.html.jinja")
         .generate(
             title=title,
-            gallery=GalleryView(everything, zone),
-            cards=Cards(thumbnail, beside, zone, ids),
+            gallery=GalleryView(given.pictures, zone),
+            cards=Cards(thumbnail, beside, zone, given),
             style=_asset("gallery.css"),
             script=_asset("gallery.js"),
         )

@@ -20,8 +20,10 @@ from gpt_image_2_mcp.hosting import store_routes as store_routes_module
 from gpt_image_2_mcp.hosting.store_routes import UPLOAD_SECONDS, store_routes
 from gpt_image_2_mcp.hosting.web_server import listen, web_server
 from gpt_image_2_mcp.images.validate import MAX_BYTES
+from gpt_image_2_mcp.picture_store import folder_store as folder_store_module
 from gpt_image_2_mcp.picture_store.folder_store import FolderStore
 from gpt_image_2_mcp.picture_store.keys import new_key, upload_key
+from gpt_image_2_mcp.picture_store.store import TooMuch
 
 pytestmark = pytest.mark.anyio
 
@@ -172,6 +174,23 @@ async def test_no_file_is_a_page_of_this_server(store: FolderStore, ending: str)
     if is_picture:
         assert headers["content-type"] == "image/png"
     assert re.fullmatch(r'(inline|attachment); filename="[A-Za-z0-9._%-]+"', headers["content-disposition"])
+
+
+async def test_what_costs_nothing_does_not_fill_the_disk(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folder_store_module, "DAY_BYTES", 2500)
+    statuses = list[int]()
+    async with client_of(store) as client:
+        for number, person in enumerate((ALICE, ALICE, ALICE, BOB)):
+            key = upload_key(person, f"{number:032x}")
+            assert key
+            url = store.upload_link(key, 900, size=1000, media_type="image/png").url
+            statuses.append((await client.put(url, content=b"1" * 1000)).status_code)
+    assert statuses == [201, 201, 507, 201]
+    store.put(new_key("shown", ALICE, "sheet.jpg"), b"1" * 2500)
+    with pytest.raises(TooMuch):
+        store.put(new_key("shown", ALICE, "sheet.jpg"), b"1")
+    # What was paid for is stored in any case.
+    store.put(new_key("pictures", ALICE, "image-1.png"), b"1" * 3000)
 
 
 async def test_people_who_send_slowly_hold_up_themselves_alone(

@@ -4,6 +4,7 @@ import base64
 import errno
 import hashlib
 import io
+import json
 import os
 import re
 import threading
@@ -326,6 +327,25 @@ async def test_what_is_no_picture_is_refused_as_from_anywhere_else(replicas: Rep
     upload_id, _ = service.links.upload(size=1000, media_type="image/png")
     store.put(f"uploads/{hashlib.sha256(ALICE.encode()).hexdigest()[:32]}/{upload_id}", b"no picture at all")
     assert "PNG" in await alice.refused("edit_image", prompt="blue", images=[f"upload:{upload_id}"])
+
+
+@pytest.mark.parametrize("to", [["200x100"], ["favicon"]], ids=["a file", "an archive"])
+async def test_what_the_studios_page_exports_is_fetched_by_links_and_leaves_no_file(
+    replicas: Replicas, tmp_path: Path, to: list[str]
+) -> None:
+    server = await replicas.open("a")
+    alice = await server.client_of(ALICE)
+    picture = id_of(await drawn(alice))
+    before = sorted(alice.folder.rglob("*"))
+    answer = json.loads(said(await alice.call("studio_app", op="export", pictures=[picture], to=to)))
+    assert answer["files"]
+    for file in answer["files"]:
+        url, _, name = file["file_path"].partition("#")
+        assert name
+        assert await fetched(url, tmp_path)
+    # Beside the records of exports, and the last sheets, of which some are kept.
+    left = {path.parent.name for path in alice.folder.rglob("*") if path.is_file() and path not in before}
+    assert left == {"exports", "contact-sheets"}
 
 
 async def test_an_upload_that_is_too_large_is_deleted_when_it_is_read_or_by_the_upkeep(

@@ -18,7 +18,7 @@ BODY_WITHIN_S: Final = 60.0
 SMALL: Final = 2**16
 """Bytes of a request that need no room: all that say more than a picture's id."""
 ALL_PEOPLE: Final = 160 * 2**20
-"""Bytes of all large requests together; each takes about four times its size meanwhile."""
+"""Bytes of all large requests together; each is in memory more than once while it is read."""
 EACH_PERSON: Final = 48 * 2**20
 """Bytes of a person's large requests, so that one person cannot have all the room."""
 ROOM_WITHIN_S: Final = 20.0

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from ..images.validate import MAX_BYTES
 from ..picture_store.folder_store import PIECE, FolderStore
 from ..picture_store.keys import is_key
-from ..picture_store.store import PictureStore, StoreUnusable, disposition_of, media_type_of
+from ..picture_store.store import PictureStore, StoreUnusable, TooMuch, disposition_of, media_type_of
 from .request_room import NoRoom, RequestRoom
 
 SAFE: Final = {
@@ -101,6 +101,8 @@ class _Files:
             return _text(400, "The file is empty.\n")
         try:
             await anyio.to_thread.run_sync(self._store.put, key, bytes(data))
+        except TooMuch:
+            return _text(507, "You have sent as much as may wait here: it is deleted a day after it was sent.\n")
         except StoreUnusable as error:
             if isinstance(error.__cause__, FileExistsError):
                 return _text(409, "A file was sent to this link already. upload_link gives a new one.\n")

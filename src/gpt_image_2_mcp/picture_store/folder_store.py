@@ -21,9 +21,12 @@ from ..storage.link import Link
 from ..storage.open_folder import OpenFolder, open_folder
 from .keys import is_key
 from .signatures import Signer
-from .store import NoSuchObject, StoreUnusable, TooLarge
+from .store import NoSuchObject, StoreUnusable, TooLarge, TooMuch
 
 PIECE: Final = 1 << 20
+DAY_BYTES: Final = 4 << 30
+"""Bytes of a person's uploads, and of what was shown to them, that are on the disk at once: both are free, and deleted
+after a day."""
 
 
 class FolderStore:
@@ -36,7 +39,10 @@ class FolderStore:
         self.signer = Signer(secret)
 
     def put(self, key: str, data: bytes) -> None:
-        """Store bytes under a key."""
+        """Store bytes under a key; raises TooMuch where a person fills the disk with what costs nothing."""
+        kind, _, rest = key.partition("/")
+        if kind != "pictures" and self._bytes_of(kind, rest.partition("/")[0]) + len(data) > DAY_BYTES:
+            raise TooMuch(f"There are {DAY_BYTES >> 30} GiB of this person in {kind}, which are deleted after a day.")
         try:
             with self._open_folder(key, make=True) as folder:
                 path = folder.path / key.rpartition("/")[2]
@@ -111,6 +117,14 @@ class FolderStore:
         fixed = {"size": size, "type": media_type, "ends": int(ends.timestamp())}
         query = {**fixed, "sign": self.signer.sign("PUT", key, *fixed.values())}
         return Link(f"{self._base_url}/{key}?{urlencode(query)}", ends)
+
+    def _bytes_of(self, kind: str, person: str) -> int:
+        """Bytes of all files of a kind that are a person's."""
+        try:
+            with os.scandir(self.folder / kind / person) as entries:
+                return sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+        except OSError:
+            return 0  # There is none, or one went just now: the disk itself is the bound then.
 
     def _open_folder(self, key: str, *, make: bool = False) -> OpenFolder:
         """Open the folder of a key; raises OSError, and BadRequest where a link stands in its place."""

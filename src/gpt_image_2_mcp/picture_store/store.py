@@ -37,6 +37,10 @@ class TooLarge(StoreUnusable):
     """What is stored under a key has more bytes than are read."""
 
 
+class TooMuch(StoreUnusable):
+    """A person has so much in the store that is deleted after a day that nothing is added to it."""
+
+
 class NoSuchObject(GptImageError):
     """The picture store has nothing under a key."""
 

@@ -16,6 +16,7 @@ from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.stop_text import stop_fact
 from ..library.export_text import export_text
+from ..library.exporter import ExportedFile, ExportOutcome
 from ..library.targets import ICON_SETS
 from ..parameters import models
 from ..parameters.models import PaidRequest
@@ -150,7 +151,11 @@ class Work:
         wanted = models.ExportRequest(image=request.pictures, to=request.to, fit=request.fit)
         async with self._room():
             outcome = await self._service.exporter.export(wanted)
-        return {"files": [file.as_dict() for file in outcome.files], "text": export_text(outcome)}
+            if self._service.links:
+                # What is left on a server's disk nobody reaches, and nobody deletes.
+                outcome = await self._service.links.of_export(outcome)
+        files = [{**file.as_dict(), "file_path": _place(file, outcome)} for file in outcome.files]
+        return {"files": files, "text": export_text(outcome)}
 
     async def _edit(self, request: EditRequest | PriceRequest, prompt: str, mask: str | None) -> PaidRequest:
         """The next turn of the session that is named, or the first of a new one.
@@ -216,6 +221,14 @@ class Work:
 def _generate(request: GenerateRequest | PriceRequest, prompt: str) -> PaidRequest:
     options = {"prompt": prompt, "quality": request.quality, "size": request.size, "n": request.n}
     return models.parse(models.GenerateRequest, options)
+
+
+def _place(file: ExportedFile, outcome: ExportOutcome) -> str:
+    """Where a person finds an exported file: a path, or on a server a link, to the archive if it is in one."""
+    link = file.link or outcome.archive
+    if not outcome.is_linked:
+        return str(file.path)
+    return f"{link.url}#{file.path.name}" if link else file.path.name
 
 
 def _is_click(job_id: str) -> bool:

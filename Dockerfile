@@ -27,6 +27,8 @@ LABEL io.modelcontextprotocol.server.name=$SERVER_NAME org.opencontainers.image.
 ENTRYPOINT ["gpt-image-2-mcp"]
 
 FROM program AS serve
+# People at other computers name no folders of this one.
+ENV GPT_IMAGE_2_OUTPUT_DIR=
 EXPOSE 8000
 HEALTHCHECK --interval=10s --start-period=20s CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=5)"]
 CMD ["serve", "--host", "0.0.0.0"]

@@ -97,6 +97,9 @@ def _say(workspace: Workspace, size: str, found: _Found) -> None:
     for subject, samples in found.times.items():
         goal = GOALS[size] if subject is WITHOUT else None
         workspace.figures.add(subject.name, "ms", samples, against=found.alone[subject], goal=goal)
+    if least := found.times[SDK_DURABLE]:
+        name = f"{WITHOUT.name}, beside the least that keeps the promises"
+        workspace.figures.add(name, "ms", found.times[WITHOUT], against=least)
     added = [more - less for more, less in zip(found.times[OURS], found.times[WITHOUT], strict=False)]
     if added:
         workspace.figures.add("what the preview adds to a call", "ms", added)

@@ -169,7 +169,7 @@ async def _opened(
             durations=durations,
             news=news,
             library=library,
-            viewer=Viewer(library, references, reader, exports, cache=cache),
+            viewer=Viewer(library, references, reader, exports, cache=cache, hosted=settings.hosted),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
             links=_links_of(keeper, data_dir),

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ AT_ONCE: Final = 8
 PICTURES_EACH: Final = 8
 CORES: Final = 4
 """Processors without which two replicas cannot make more pictures than one: the other programs need some too."""
+FASTER: Final = 1.8
 PEOPLE: Final = [f"person{number}" for number in range(AT_ONCE)]
 MARK: Final = "BENCH_OF_HOSTING"
 TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -143,11 +144,11 @@ class Side:
     async def load(self) -> None:
         """One round of pictures for several people at once."""
 
-        async def ask(client: Client) -> None:
-            await repeat(PICTURES_EACH, lambda: _made(client))
+        async def ask(client: Client, prompt: str) -> None:
+            await repeat(PICTURES_EACH, lambda: _made(client, prompt))
 
         count = len(self.clients) * PICTURES_EACH
-        await self.measure("at once", count, lambda: _together(ask, self.clients))
+        await self.measure("at once", count, lambda: together(ask, self.clients))
         self.note("at once: pictures a minute", 60_000 / self.samples["at once: ms"][-1])
 
     async def picture(self) -> None:
@@ -165,8 +166,8 @@ class Side:
         return cpu_ms(below(self.database.guard.pid)) if self.database else 0.0
 
 
-async def _made(client: Client) -> None:
-    result = await drawn(client)
+async def _made(client: Client, prompt: str = "a fox") -> None:
+    result = await drawn(client, prompt)
     assert not result.is_error, result.content
 
 
@@ -175,14 +176,11 @@ async def repeat(count: int, call: Callable[[], Awaitable[object]]) -> None:
         await call()
 
 
-async def _together(call: Callable[[Client], Awaitable[None]], clients: list[Client]) -> None:
+async def together(call: Callable[[Client, str], Coroutine[None, None, None]], clients: list[Client]) -> None:
+    """Call with all clients at once, each with words of its own."""
     async with asyncio.TaskGroup() as tasks:
-        for client in clients:
-            tasks.create_task(_awaited(call(client)))
-
-
-async def _awaited(call: Awaitable[None]) -> None:
-    await call
+        for number, client in enumerate(clients):
+            tasks.create_task(call(client, f"fox {number}"))
 
 
 # The servers.
@@ -265,10 +263,10 @@ def sandbox() -> Generator[str]:
 # The table.
 
 
-def ratio(name: str, side: Side, to: Side) -> str:
-    """The median of the rounds' ratios; nothing where there is nothing to compare with."""
+def ratio(name: str, side: Side, to: Side) -> float | None:
+    """The median of the rounds' ratios; None where there is nothing to compare with."""
     pairs = list(zip(side.samples.get(name, ()), to.samples.get(name, ()), strict=False))
-    return f"{median(one / other for one, other in pairs):.2f}" if pairs and all(other for _, other in pairs) else ""
+    return median(one / other for one, other in pairs) if pairs and all(other for _, other in pairs) else None
 
 
 def print_table(stdio: Side, one: Side, two: Side) -> None:
@@ -280,10 +278,27 @@ def print_table(stdio: Side, one: Side, two: Side) -> None:
     for name in dict.fromkeys(name for side in sides for name in side.samples):
         cells = [_cell(side.samples.get(name)) for side in sides]
         ratios = [ratio(name, one, stdio), ratio(name, two, one)]
-        write(f"| {name} | {' | '.join(cells + ratios)} |\n")
-    cores = len(os.sched_getaffinity(0))
-    if cores < CORES:
-        write(f"\nPictures a minute of two replicas: {CORES} cores needed, and there are {cores}.\n")
+        cells += ["" if each is None else f"{each:.2f}" for each in ratios]
+        write(f"| {name} | {' | '.join(cells)} |\n")
+
+
+def print_bounds(stdio: Side, one: Side, two: Side) -> None:
+    """Say which of the bounds hold."""
+    picture = "picture: server CPU ms"
+    bounds = [
+        ("A picture, times the processor time of stdio", ratio(picture, one, stdio), 1.5),
+        ("A picture of two replicas, times the processor time of one", ratio(picture, two, one), 1.1),
+        ("A list, ms where cores are free", median(one.samples["list: ms"]), 20),
+        ("A replica before its first call, MiB", one.idle_mib, 110),
+    ]
+    for name, value, most in bounds:
+        assert value is not None
+        sys.stdout.write(f"\n{name}: {value:.2f}, at most {most}: {'met' if value <= most else 'MISSED'}")
+    faster, cores = ratio("at once: pictures a minute", two, one), len(os.sched_getaffinity(0))
+    assert faster is not None
+    verdict = "met" if faster >= FASTER else "MISSED"
+    verdict = verdict if cores >= CORES else f"{CORES} cores needed, and there are {cores}"
+    sys.stdout.write(f"\nTwo replicas, times the pictures a minute: {faster:.2f}, at least {FASTER}: {verdict}\n")
 
 
 def _cell(samples: list[float] | None) -> str:
@@ -305,7 +320,7 @@ async def run(folder: Path, openai: str, database: Server) -> None:
             for side in (stdio, one, two)[:: 1 if number % 2 else -1]:
                 await side.round()
         for side in (one, two):
-            await _together(_made, side.clients)
+            await together(_made, side.clients)
         for number in range(ROUNDS):
             for side in (one, two)[:: 1 if number % 2 else -1]:
                 await side.load()
@@ -313,6 +328,7 @@ async def run(folder: Path, openai: str, database: Server) -> None:
             await side.measure("a second without calls", int(IDLE_S), lambda: asyncio.sleep(IDLE_S))
             side.samples.pop("a second without calls: ms")
         print_table(stdio, one, two)
+        print_bounds(stdio, one, two)
 
 
 def main() -> None:

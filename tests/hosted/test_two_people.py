@@ -48,8 +48,13 @@ def composed(
 ) -> Iterator[Composed]:
     folder = tmp_path_factory.mktemp("composed")
     with_issuer(folder, provider_process.issuer)
-    more = {"GPT_IMAGE_2_LEASE_S": "3", "GPT_IMAGE_2_PICTURES_PER_MINUTE": "1000"}
-    with running_services(folder, postgres_server, openai=sandbox_url, **more) as services:
+    with running_services(
+        folder,
+        postgres_server,
+        openai=sandbox_url,
+        GPT_IMAGE_2_LEASE_S="3",
+        GPT_IMAGE_2_PICTURES_PER_MINUTE="1000",
+    ) as services:
         yield services
 
 

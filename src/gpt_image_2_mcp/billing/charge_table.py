@@ -31,7 +31,11 @@ _max_output_tokens: Final = (
     .order_by(_output_tokens_each.desc())
     .limit(1)
 )
-"""Built once, at import, since every paid request runs it."""
+_insert: Final = sa.insert(charges)
+_update: Final = sa.update(charges).where(
+    charges.c.id == sa.bindparam("of"), charges.c.state.in_(sa.bindparam("if_in", expanding=True))
+)
+"""All built once, at import, since every paid request runs them."""
 BATCHES: Final = "batches"
 """The owner of the charges of submitted batches, which are no process's: they are settled when the results are there,
 by whichever process runs then."""
@@ -73,7 +77,7 @@ class ChargeTable:
             "state": state,
             "estimate_nano_usd": _to_nano_usd(estimate),
         }
-        key = self.connection.execute(sa.insert(charges), row).inserted_primary_key
+        key = self.connection.execute(_insert, row).inserted_primary_key
         assert key is not None
         return key[0]
 
@@ -88,8 +92,7 @@ class ChargeTable:
         """
         known = {name: value for name, value in values.items() if value is not None}
         # In one statement: another process may change the state at this moment.
-        query = sa.update(charges).where(charges.c.id == charge, charges.c.state.in_(if_in))
-        if self.connection.execute(query.values(known | {"state": to})).rowcount:
+        if self.connection.execute(_update, {"of": charge, "if_in": if_in, "state": to, **known}).rowcount:
             return True
         if self.connection.scalar(sa.select(charges.c.id).where(charges.c.id == charge)) is None:
             raise LookupError(f"there is no charge {charge}")

@@ -56,7 +56,7 @@ class JobTable:
         """Write a job's row, in place of an older one; with `is_new` there is none, and the job is only inserted."""
         if not is_new:
             self.delete(row.id)
-        self.connection.execute(sa.insert(jobs), _to_row(row))
+        self.connection.execute(_insert, _to_row(row))
 
     def claim(self, row: JobRow, is_dead: Callable[[str], bool]) -> bool:
         """Write a job's row if its owner has it or may have it; False if another process has it.
@@ -79,7 +79,7 @@ class JobTable:
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool, given_up: bool) -> None:
         """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
         with as_everyone(self.connection):
-            self.connection.execute(sa.delete(jobs).where(jobs.c.ended_us < to_microseconds(self.now - RETENTION)))
+            self.connection.execute(_delete_old, {"before": to_microseconds(self.now - RETENTION)})
         self._update(
             job_id,
             state=state,
@@ -135,7 +135,7 @@ class JobTable:
 
     def get(self, job_id: str) -> JobRow | None:
         """The job of this id, if there is one."""
-        return next(iter(self._select(sa.select(jobs).where(jobs.c.id == job_id))), None)
+        return next(iter(self._select(_by_id, of=job_id)), None)
 
     def unfetched(self, key: str, *, ended_after: datetime) -> list[JobRow]:
         """Jobs of the call `key` whose answer no caller has got: running, or ended after a time; newest first."""
@@ -155,7 +155,7 @@ class JobTable:
         return self._select(sa.select(jobs).where(jobs.c.state.in_(("queued", "sent"))).order_by(jobs.c.created_us))
 
     def _update(self, job_id: str, **values: Any) -> None:
-        self.connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(**values))
+        self.connection.execute(_update, {"of": job_id, **values})
 
     def _select(self, query: sa.Select[Any], **values: Any) -> list[JobRow]:
         return [row_of(dict(row)) for row in self.connection.execute(query, values).mappings()]
@@ -167,7 +167,11 @@ _unfetched: Final = (
     .where(sa.or_(jobs.c.ended_us.is_(None), jobs.c.ended_us > sa.bindparam("after")))
     .order_by(jobs.c.created_us.desc())
 )
-"""Built once, at import, since every paid call runs it."""
+_by_id: Final = sa.select(jobs).where(jobs.c.id == sa.bindparam("of"))
+_insert: Final = sa.insert(jobs)
+_update: Final = sa.update(jobs).where(jobs.c.id == sa.bindparam("of"))
+_delete_old: Final = sa.delete(jobs).where(jobs.c.ended_us < sa.bindparam("before"))
+"""All built once, at import, since every paid call runs them."""
 
 
 def _to_row(row: JobRow) -> dict[str, Any]:

@@ -41,6 +41,20 @@ _BAD_ROW: Final = (ValueError, TypeError, ArithmeticError)
 MAX_RANGES: Final = 100
 """Ranges of time that one statement asks for."""
 
+TRIED: Final = 10_000
+"""How far the number of a row may be from the microsecond in which its picture was made."""
+
+_by_id: Final = sa.select(pictures).where(pictures.c.id == sa.bindparam("of"))
+_row_by_id: Final = sa.select(pictures.c.number, pictures.c.id, pictures.c.path).where(
+    pictures.c.id == sa.bindparam("of")
+)
+_numbers: Final = sa.select(pictures.c.number).where(
+    pictures.c.number.between(sa.bindparam("least"), sa.bindparam("most"))
+)
+_insert: Final = sa.insert(pictures)
+_insert_words: Final = sa.text("INSERT OR REPLACE INTO picture_words (rowid, words) VALUES (:number, :words)")
+"""All built once, at import, since every paid call runs them."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureTable:
@@ -56,10 +70,7 @@ class PictureTable:
         row["number"] = self._insert(row)
         words = words_of_picture(row["prompt"], row["id"])
         if self.connection.dialect.name == "sqlite":
-            self.connection.execute(
-                sa.text("INSERT OR REPLACE INTO picture_words (rowid, words) VALUES (:number, :words)"),
-                {"number": row["number"], "words": " ".join(words)},
-            )
+            self.connection.execute(_insert_words, {"number": row["number"], "words": " ".join(words)})
         else:
             self.connection.execute(
                 sa.text("INSERT INTO picture_words (number, words) VALUES (:number, array_to_tsvector(:words))"),
@@ -70,12 +81,11 @@ class PictureTable:
     def _insert(self, row: dict[str, Any]) -> int:
         """Insert a row with the next free number; returns that."""
         wanted: int = row["made_us"]
-        taken = sa.select(pictures.c.number).where(pictures.c.number.between(wanted, wanted + 10_000))
-        used = set(self.connection.scalars(taken))
-        free = (number for number in range(wanted, wanted + 10_001) if number not in used)
+        used = set(self.connection.scalars(_numbers, {"least": wanted, "most": wanted + TRIED}))
+        free = (number for number in range(wanted, wanted + TRIED + 1) if number not in used)
         if self.connection.dialect.name == "sqlite":
             number = next(free)
-            self.connection.execute(sa.insert(pictures), row | {"number": number})
+            self.connection.execute(_insert, row | {"number": number})
             return number
         from sqlalchemy.dialects.postgresql import insert
 
@@ -86,8 +96,7 @@ class PictureTable:
 
     def row(self, picture_id: str) -> PictureRow | None:
         """What a row says of itself, even if it cannot be read as a picture."""
-        query = sa.select(pictures.c.number, pictures.c.id, pictures.c.path).where(pictures.c.id == picture_id)
-        found = self.connection.execute(query).one_or_none()
+        found = self.connection.execute(_row_by_id, {"of": picture_id}).one_or_none()
         return None if found is None else PictureRow(found.number, found.id, Path(found.path))
 
     def unreadable(self, after: int, limit: int) -> tuple[list[PictureRow], int | None]:
@@ -112,7 +121,7 @@ class PictureTable:
 
     def get(self, picture_id: str) -> Picture | None:
         """The picture of this id, if there is one."""
-        return self._first(pictures.c.id == picture_id)
+        return next(_readable(self.connection.execute(_by_id, {"of": picture_id}).mappings()), None)
 
     def by_ids(self, ids: Sequence[str]) -> dict[str, Picture]:
         """The pictures of these ids, as far as there are any, by id."""
@@ -128,7 +137,7 @@ class PictureTable:
         """The pictures that were made by the same call as a picture, which is among them."""
         made = to_microseconds(picture.made)
         # Their numbers follow on one another: see `add`.
-        near = pictures.c.number.between(made, made + 10_000)
+        near = pictures.c.number.between(made, made + TRIED)
         query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
         return list(self._iterate(query.order_by(pictures.c.number)))
 
@@ -139,7 +148,7 @@ class PictureTable:
             jobs = {picture.id: picture.record.job_id for picture in made[start : start + MAX_RANGES]}
             times = {to_microseconds(picture.made) for picture in made[start : start + MAX_RANGES]}
             # As values: PostgreSQL uses no index for what it would compute from a row that the fence may hide.
-            near = sa.or_(*[pictures.c.number.between(us, us + 10_000) for us in sorted(times)])
+            near = sa.or_(*[pictures.c.number.between(us, us + TRIED) for us in sorted(times)])
             for picture in self._iterate(sa.select(pictures).where(near)):
                 names = [name for name in picture.record.derived_from if name in jobs]
                 found |= {name: picture for name in names if jobs[name] == picture.record.job_id}
@@ -182,7 +191,7 @@ class PictureTable:
 
     def count_ids_near(self, when: datetime) -> int:
         """Count the row numbers that are taken in the 10 ms after `when`; `add` needs a free one in that range."""
-        near = pictures.c.number.between(to_microseconds(when), to_microseconds(when) + 10_000)
+        near = pictures.c.number.between(to_microseconds(when), to_microseconds(when) + TRIED)
         return self.connection.scalar(sa.select(sa.func.count()).where(near)) or 0
 
     def ids_like(self, start: str, limit: int) -> list[str]:
@@ -201,9 +210,6 @@ class PictureTable:
         """The pictures of the first `size` rows that a select of whole rows finds, and whether there are more rows."""
         rows = self.connection.execute(query).mappings().all()
         return list(_readable(rows[:size])), len(rows) > size
-
-    def _first(self, condition: sa.ColumnElement[bool]) -> Picture | None:
-        return next(self._iterate(sa.select(pictures).where(condition)), None)
 
     def _iterate(self, query: sa.Select[Any]) -> Iterator[Picture]:
         return _readable(self.connection.execute(query).mappings())

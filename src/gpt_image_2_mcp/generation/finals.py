@@ -114,12 +114,12 @@ def with_final(report: Report, draft: Draft, layouts: Mapping[str, Any], costs: 
 def layouts_of(
     order: Order, finals: Sequence[tuple[SavedImage, bytes]], originals: Callable[[InputImage], list[bytes]]
 ) -> dict[str, Any]:
-    """How far each final kept the draft's layout, in the values of `pixels.layout` by the finals' ids. Blocks.
+    """How far each final of an order kept its draft's layout, in the values of `pixels.layout` by the ids. Blocks.
 
     What could not be compared is left out. Of the line of a cheap batch, the draft is read again: `originals` gives its
     bytes, if its file is as it was.
     """
-    if order.draft is None or not is_installed():
+    if not is_installed():
         return {}
     image = order.inputs.images[0]
     draft = image.data or originals(image)[0]

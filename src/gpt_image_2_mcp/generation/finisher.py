@@ -75,7 +75,11 @@ class Finisher:
         settings, asked = self._settings, job.request
         request, outcome, way = answered.request, answered.outcome, answered.way
         await self._derive(job, order, saver, way)
-        layouts = await anyio.to_thread.run_sync(layouts_of, order, saver.readable, self._exact_edits.originals)
+        layouts = (
+            await anyio.to_thread.run_sync(layouts_of, order, saver.readable, self._exact_edits.originals)
+            if order.draft
+            else {}
+        )
         # Before the record: a picture that cannot be decoded is recorded as damaged, and no session goes on from it.
         steps.enter("preview")
         await anyio.to_thread.run_sync(saver.decode)

@@ -37,7 +37,7 @@ from ..paths.policy import WritePolicy
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..storage.local_folder import save_beside
-from ..storage.time_limit import run_in_time
+from ..storage.time_limit import run_in_time, run_in_time_async
 from .charge_ends import Audit, charge_end, count, named_cost, noted
 from .charges import Charge
 from .record_builder import records_of
@@ -182,7 +182,7 @@ class Recorder:
             )
             # Beside the pictures in any case: `library rebuild` lists the pictures from these records.
             if keeps_history:
-                await anyio.to_thread.run_sync(partial(_write_records, pictures, policy))
+                await _write_records(pictures, policy)
         return report
 
     def replay(self, repositories: Repositories, line: dict[str, Any]) -> None:
@@ -310,10 +310,10 @@ def _keep_original(image: InputImage, *, folder: Path, policy: WritePolicy) -> P
         return None
 
 
-def _write_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
+async def _write_records(pictures: Sequence[Picture], policy: WritePolicy) -> None:
     for picture in pictures:
         try:
-            run_in_time(picture.path.parent, partial(write_sidecar, picture, policy))
+            await run_in_time_async(picture.path.parent, partial(write_sidecar, picture, policy))
         except (OSError, BadRequest) as error:
             logger.warning("the record of %s could not be written: %s", picture.path, error)
 

@@ -22,6 +22,7 @@ from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..jobs.report import Report
 from ..parameters.models import ListImagesRequest, ShowImageRequest
+from ..paths.other_computer import page_refusal
 from ..paths.safe_open import exists
 from ..storage.link import Link
 from ..storage.time_limit import run_in_time
@@ -105,8 +106,13 @@ class Viewer:
         exports: ExportRecords,
         *,
         cache: Path | None,
+        hosted: bool = False,
     ) -> None:
-        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none."""
+        """Show pictures of `library`; `cache` is the folder for thumbnails, None to keep none.
+
+        If it is `hosted`, the person is at another computer, and no page is written for them.
+        """
+        self._hosted = hosted
         self._exports = exports
         self._library = library
         self._references = references
@@ -123,6 +129,8 @@ class Viewer:
             CannotSave: the page cannot be written.
 
         """
+        if request.as_page and self._hosted:
+            raise BadRequest(page_refusal())
         # In a thread: words for a time load a library.
         query = await anyio.to_thread.run_sync(
             lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))

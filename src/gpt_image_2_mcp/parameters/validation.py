@@ -57,6 +57,8 @@ def describe_rule(schema: Schema) -> str:
             return (
                 f"a list of {_describe_count(schema, 'minItems', 'maxItems')} texts ({schema.get('description', '')})"
             )
+        case _ if "pattern" in schema:
+            return f"a text {schema.get('description', '')}"
         case _:
             count = _describe_count(schema, "minLength", "maxLength")
             return f"a text of {count} character{'' if count.endswith(' 1') else 's'}" if count else "a text"

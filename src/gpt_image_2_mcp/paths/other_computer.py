@@ -9,8 +9,8 @@ from ..errors import shown
 def file_refusal(reference: str) -> str:
     """The refusal to read a file by its path."""
     return (
-        f"This server is not on your computer, so it reads no file by its path; got {shown(reference)}. Give an"
-        " http(s) address, a picture's id, or upload the file with upload_link."
+        "This server is not on your computer, so it reads no file by its path, and you have no picture that is called"
+        f" so; got {shown(reference)}. Give an http(s) address, a picture's id, or upload the file with upload_link."
     )
 
 
@@ -19,6 +19,14 @@ def list_refusal(reference: str) -> str:
     return (
         f"This server is not on your computer, so it reads no file by its path; got {shown(reference)}. Give its lines"
         " in `items`."
+    )
+
+
+def page_refusal() -> str:
+    """The refusal to write a page of pictures."""
+    return (
+        "This server is not on your computer, so it writes no page for your browser there. Leave `as_page` out;"
+        " contact_sheet shows the pictures."
     )
 
 

@@ -2,13 +2,10 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from .arrays import Array, Floats, Mask
 
-_SOFT = 1.0
-"""How much both pictures are blurred before they are compared: by noise, a gain would be found too small."""
 _SAMPLES = 15_000
 _ROUNDS = 4
 
@@ -49,10 +46,8 @@ def find_match(original: Array, aligned: Array, keep: Mask) -> ColourMatch:
     if len(places) < 100:  # noqa: PLR2004 - pixels: too few to tell
         return NONE
     places = places[:: max(1, len(places) // _SAMPLES)]
-    wanted, given = (
-        cv2.GaussianBlur(picture, (0, 0), _SOFT).reshape(-1, 3)[places].astype(np.float64)
-        for picture in (original, aligned)
-    )
+    wanted = original.reshape(-1, 3)[places].astype(np.float64)
+    given = aligned.reshape(-1, 3)[places].astype(np.float64)
     gains, offsets = np.ones(3), np.zeros(3)
     for channel in range(3):
         x, y = given[:, channel], wanted[:, channel]

@@ -5,5 +5,6 @@ from files of any origin, so the templates escape every value, and the page's Co
 and no style but its own two.
 
 `renderer` renders the `templates/`. `view` arranges the pictures, `session_tree` the turns of an edit session; `cards`
-computes what is shown of one picture; `filters` turns values into text.
+computes what is shown of one picture; `filters` turns values into text. `given` tells the pictures that were asked for
+from those of the model behind them.
 """

@@ -31,7 +31,10 @@ _CANCEL: Final = sa.text(
     " fetched = true, handover = NULL WHERE id = :id AND state = 'queued' AND handover IS NOT NULL"
 )
 _OFFERED: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND handover IS NOT NULL")
-_ALONE: Final = sa.text("SELECT pg_advisory_xact_lock(hashtext(:key), hashtext(:wish))")
+_ALONE: Final = sa.text(
+    "SELECT pg_advisory_xact_lock("
+    "hashtext(coalesce(current_setting('gpt_image_2.person', true), '') || :key), hashtext(:wish))"
+)
 _SAME_WISH: Final = sa.text(
     "SELECT id FROM jobs WHERE key = :key AND wish = :wish AND id <> :besides"
     " AND (ended_us IS NULL OR (ended_us > :after AND NOT fetched)) ORDER BY created_us DESC LIMIT 1"

@@ -36,6 +36,16 @@ def test_what_is_larger_than_the_mask_is_told(level: Level) -> None:
         assert looked.bleeding.is_larger, kind
 
 
+@pytest.mark.thorough
+def test_a_fine_pattern_that_the_model_blurs_is_no_larger_object() -> None:
+    edit = edit_truth("stripes", SIZE, 102)
+    looked = composite.look(
+        edit.original, drifted(edit.wanted, "strong", 10_200 + list(SCENES).index("stripes")), edit.mask
+    )
+    assert looked.bleeding.share
+    assert not looked.bleeding.is_larger
+
+
 def test_one_edit_comes_close_to_the_truth() -> None:
     edit = edit_truth("hills", (480, 400), 5)
     model = drifted(edit.wanted, "mild", 5)

@@ -28,7 +28,7 @@ _AWAY = 6.0
 """Pixels from a mask within which nothing counts as outside of it."""
 _DEEP = 20.0
 """Pixels that something new reaches beyond the mask where it is larger than it, in a picture of a megapixel."""
-_BLEED_OF_PICTURE, _BLEED_OF_CHANGE = 0.025, 0.15
+_BLEED_OF_PICTURE, _BLEED_OF_CHANGE = 0.03, 0.22
 """What is new outside of a mask and belongs to what is in it: shares of the picture and of all that changed, from which
 on the new object is larger than the mask."""
 

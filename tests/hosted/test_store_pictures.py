@@ -18,6 +18,7 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import httpx2
+import obstore
 import psycopg
 import pytest
 from mcp_types import BlobResourceContents, CallToolResult, TextResourceContents
@@ -39,7 +40,9 @@ from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 from gpt_image_2_mcp.server.library_results import LIST_KEY
 from gpt_image_2_mcp.storage.local_folder import PART_PREFIX
 
-from .parts.s3 import S3, Mode, StoreProxy, new_prefix
+from .conftest import Bucket
+from .parts.azure import Azure
+from .parts.s3 import Mode, StoreProxy, new_prefix
 from .replicas import ALICE, BOB, Replica, replica, store_of
 
 pytestmark = pytest.mark.anyio
@@ -62,9 +65,15 @@ class Replicas:
         return await self._stack.enter_async_context(opened)
 
 
-@pytest.fixture(params=["folder", "s3"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path, s3: S3) -> str:
-    return f"file://{tmp_path}/shared" if request.param == "folder" else s3.url(new_prefix())
+AZURE = pytest.param("azure", marks=pytest.mark.thorough)
+
+
+@pytest.fixture(params=["folder", "s3", AZURE])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return f"file://{tmp_path}/shared"
+    url: str = request.getfixturevalue(request.param).url(new_prefix())
+    return url
 
 
 @pytest.fixture
@@ -73,19 +82,25 @@ async def replicas(tmp_path: Path, store_url: str, team_database: PostgresUrl) -
         yield Replicas(stack, tmp_path, store_url, team_database)
 
 
+@pytest.fixture(params=["s3", AZURE])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    found: Bucket = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def proxy(s3: S3) -> Iterator[StoreProxy]:
-    proxy = StoreProxy(s3)
+def proxy(bucket: Bucket) -> Iterator[StoreProxy]:
+    proxy = StoreProxy(bucket)
     yield proxy
     proxy.close()
 
 
 @pytest.fixture
 async def behind_proxy(
-    tmp_path: Path, s3: S3, proxy: StoreProxy, team_database: PostgresUrl
+    tmp_path: Path, bucket: Bucket, proxy: StoreProxy, team_database: PostgresUrl
 ) -> AsyncIterator[Replicas]:
     async with AsyncExitStack() as stack:
-        yield Replicas(stack, tmp_path, s3.url(new_prefix(), port=proxy.port), team_database)
+        yield Replicas(stack, tmp_path, bucket.url(new_prefix(), port=proxy.port), team_database)
 
 
 async def drawn(client: Bench, **arguments: Any) -> Answer:
@@ -94,6 +109,11 @@ async def drawn(client: Bench, **arguments: Any) -> Answer:
 
 def id_of(answer: Answer) -> str:
     return answer.report["images"][0]["id"]
+
+
+def prefix_of(url: str) -> str:
+    """The part of the bucket that the address of a store names."""
+    return url.split("/")[3].split("?")[0]
 
 
 def waiting(url: PostgresUrl) -> int:
@@ -204,16 +224,24 @@ async def test_a_replica_whose_disk_was_wiped_goes_on(replicas: Replicas) -> Non
 
 
 @promise("Other users", "A picture that was changed in the picture store is told, and is not used.")
-async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(replicas: Replicas, s3: S3) -> None:
+async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(
+    replicas: Replicas, request: pytest.FixtureRequest
+) -> None:
     first = await (await replicas.open("a")).client_of(ALICE)
     changed, gone = id_of(await drawn(first)), id_of(await drawn(first))
-    folder = Path(replicas.url.removeprefix("file://"))
-    if replicas.url.startswith("s3"):
-        folder = s3.bucket / replicas.url.split("/")[3].split("?")[0]
-    (one,) = folder.rglob(f"{changed}*.png")
-    one.write_bytes(encoded())
-    (two,) = folder.rglob(f"{gone}*.png")
-    two.unlink()
+    if replicas.url.startswith("az"):
+        azure: Azure = request.getfixturevalue("azure")
+        inside, names = azure.below(prefix_of(replicas.url)), azure.names(prefix_of(replicas.url))
+        obstore.put(inside, *[name for name in names if changed in name], encoded())
+        obstore.delete(inside, [name for name in names if gone in name])
+    else:
+        folder = Path(replicas.url.removeprefix("file://"))
+        if replicas.url.startswith("s3"):
+            folder = request.getfixturevalue("s3").bucket / prefix_of(replicas.url)
+        (one,) = folder.rglob(f"{changed}*.png")
+        one.write_bytes(encoded())
+        (two,) = folder.rglob(f"{gone}*.png")
+        two.unlink()
     second = await (await replicas.open("b")).client_of(ALICE)
     told = await second.refused("edit_image", prompt="blue", images=[changed])
     assert f"The picture {changed} was changed in the picture store" in told
@@ -223,7 +251,7 @@ async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(re
 
 @pytest.mark.parametrize("mode", ["down", "full", pytest.param("silent", marks=pytest.mark.thorough)])
 async def test_with_the_store_away_a_picture_waits_in_the_database_and_is_put_once_it_is_back(
-    mode: Any, behind_proxy: Replicas, proxy: StoreProxy, s3: S3, tmp_path: Path
+    mode: Any, behind_proxy: Replicas, proxy: StoreProxy, bucket: Bucket, tmp_path: Path
 ) -> None:
     first = await behind_proxy.open("a")
     alice = await first.client_of(ALICE)
@@ -238,15 +266,16 @@ async def test_with_the_store_away_a_picture_waits_in_the_database_and_is_put_on
     proxy.turn("on")
     await drained(behind_proxy.database)
     assert hashlib.sha256(await fetched(answer.report["images"][0]["url"], tmp_path)).hexdigest() in str(answer.report)
-    assert [name for name in s3.objects(behind_proxy.url.split("/")[3].split("?")[0]) if picture in name]
+    assert [name for name in bucket.names(prefix_of(behind_proxy.url)) if picture in name]
 
 
 async def test_with_wrong_credentials_a_picture_waits_in_the_database(
-    tmp_path: Path, s3: S3, team_database: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, bucket: Bucket, team_database: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = s3.url(new_prefix())
+    url = bucket.url(new_prefix())
     with monkeypatch.context() as wrong:
         wrong.setenv("AWS_SECRET_ACCESS_KEY", "another")
+        wrong.setenv("AZURE_STORAGE_ACCOUNT_KEY", "YW5vdGhlcg==")
         async with replica(tmp_path / "a", url, team_database) as first:
             answer = await drawn(await first.client_of(ALICE))
             assert OUTBOX in answer.text
@@ -257,9 +286,9 @@ async def test_with_wrong_credentials_a_picture_waits_in_the_database(
 
 
 async def test_without_store_and_database_server_a_picture_is_on_the_disk_and_is_put_at_the_next_start(
-    tmp_path: Path, s3: S3, proxy: StoreProxy
+    tmp_path: Path, bucket: Bucket, proxy: StoreProxy
 ) -> None:
-    url = s3.url(new_prefix(), port=proxy.port)
+    url = bucket.url(new_prefix(), port=proxy.port)
     proxy.turn("down")
     async with replica(tmp_path / "a", url) as first:
         answer = await drawn(await first.client_of(ALICE))
@@ -274,9 +303,9 @@ async def test_without_store_and_database_server_a_picture_is_on_the_disk_and_is
 
 
 async def test_two_replicas_put_what_waits_once(
-    tmp_path: Path, s3: S3, proxy: StoreProxy, team_database: PostgresUrl
+    tmp_path: Path, bucket: Bucket, proxy: StoreProxy, team_database: PostgresUrl
 ) -> None:
-    url = s3.url(new_prefix(), port=proxy.port)
+    url = bucket.url(new_prefix(), port=proxy.port)
     stores = [LazyStore(team_database, connections=2) for _ in range(2)]
     upkeeps = [Upkeep(store_of(url, tmp_path), store, tmp_path) for store in stores]
     keys = [f"pictures/{'a' * 32}/image-{number}-{number:016x}.png" for number in range(20)]

@@ -1,7 +1,7 @@
 """Microsoft's emulator of Azure Blob Storage (npm's `azurite`), which checks signatures and signed links.
 
-Of what it needs, `package.json` leaves out what sends its use to Microsoft and what speaks to databases (about 180 MB):
-neither is used here.
+Of what it needs, `package.json` leaves out what tells Microsoft of its use and what speaks to databases, 176 MB
+which are not used here: a small package that is needed anyway stands in their place.
 """
 
 import base64

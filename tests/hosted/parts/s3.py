@@ -67,7 +67,7 @@ def new_prefix() -> str:
     return f"p{secrets.token_hex(6)}"
 
 
-Mode = Literal["on", "down", "silent", "slow", "full", "wrong credentials"]
+Mode = Literal["on", "down", "silent", "slow", "full", "wrong credentials", "no bucket"]
 SLOW_S = 1.0
 
 
@@ -134,6 +134,8 @@ class StoreProxy:
                     self._refuse(client, "507 Insufficient Storage", "InsufficientStorage")
                 case "wrong credentials":
                     self._refuse(client, "403 Forbidden", "SignatureDoesNotMatch")
+                case "no bucket":
+                    self._refuse(client, "404 Not Found", "NoSuchBucket")
                 case "slow":
                     time.sleep(SLOW_S)
                     self._pass_on(client)

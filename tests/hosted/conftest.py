@@ -8,6 +8,7 @@ from postgres_server import Server
 
 from gpt_image_2_mcp.database.url import PostgresUrl
 
+from .parts.azure import Azure, running_azure
 from .parts.identity_provider import SERVICE, IdentityProvider, running_provider
 from .parts.s3 import S3, running_s3
 from .served import SECRET, Served, served, write_tokens
@@ -86,3 +87,27 @@ def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     for name, value in s3_process.environ.items():
         monkeypatch.setenv(name, value)
     return s3_process
+
+
+@pytest.fixture(scope="session")
+def azure_process() -> Iterator[Azure]:
+    with running_azure() as server:
+        yield server
+
+
+@pytest.fixture
+def azure(azure_process: Azure, monkeypatch: pytest.MonkeyPatch) -> Azure:
+    """The emulator of Azure Blob Storage, which checks signatures; the environment has its credentials."""
+    for name, value in azure_process.environ.items():
+        monkeypatch.setenv(name, value)
+    return azure_process
+
+
+Bucket = S3 | Azure
+
+
+@pytest.fixture(params=["s3", "azure"])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    """Each of the object stores."""
+    found: Bucket = request.getfixturevalue(request.param)
+    return found

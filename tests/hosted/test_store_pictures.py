@@ -14,12 +14,15 @@ from contextlib import AsyncExitStack, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 import httpx2
+import obstore
 import psycopg
 import pytest
+from _pytest.mark import ParameterSet
 from mcp_types import BlobResourceContents, CallToolResult, TextResourceContents
 from patience import PATIENCE_S, look_again
 from postgres_server import Server
@@ -39,8 +42,10 @@ from gpt_image_2_mcp.picture_store.upkeep import Upkeep
 from gpt_image_2_mcp.server.library_results import LIST_KEY
 from gpt_image_2_mcp.storage.local_folder import PART_PREFIX
 
-from .parts.s3 import S3, Mode, StoreProxy, new_prefix
-from .replicas import ALICE, BOB, Replica, replica, store_of
+from .conftest import Bucket
+from .parts.azure import Azure
+from .parts.s3 import Mode, StoreProxy, new_prefix
+from .replicas import ALICE, BASE_URL, BOB, Replica, replica, store_of
 
 pytestmark = pytest.mark.anyio
 
@@ -62,9 +67,19 @@ class Replicas:
         return await self._stack.enter_async_context(opened)
 
 
-@pytest.fixture(params=["folder", "s3"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path, s3: S3) -> str:
-    return f"file://{tmp_path}/shared" if request.param == "folder" else s3.url(new_prefix())
+def thorough(*params: str) -> ParameterSet:
+    return pytest.param(*params, marks=pytest.mark.thorough)
+
+
+AZURE = thorough("azure")
+
+
+@pytest.fixture(params=["folder", "s3", AZURE])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "folder":
+        return f"file://{tmp_path}/shared"
+    url: str = request.getfixturevalue(request.param).url(new_prefix())
+    return url
 
 
 @pytest.fixture
@@ -73,19 +88,25 @@ async def replicas(tmp_path: Path, store_url: str, team_database: PostgresUrl) -
         yield Replicas(stack, tmp_path, store_url, team_database)
 
 
+@pytest.fixture(params=["s3", AZURE])
+def bucket(request: pytest.FixtureRequest) -> Bucket:
+    found: Bucket = request.getfixturevalue(request.param)
+    return found
+
+
 @pytest.fixture
-def proxy(s3: S3) -> Iterator[StoreProxy]:
-    proxy = StoreProxy(s3)
+def proxy(bucket: Bucket) -> Iterator[StoreProxy]:
+    proxy = StoreProxy(bucket)
     yield proxy
     proxy.close()
 
 
 @pytest.fixture
 async def behind_proxy(
-    tmp_path: Path, s3: S3, proxy: StoreProxy, team_database: PostgresUrl
+    tmp_path: Path, bucket: Bucket, proxy: StoreProxy, team_database: PostgresUrl
 ) -> AsyncIterator[Replicas]:
     async with AsyncExitStack() as stack:
-        yield Replicas(stack, tmp_path, s3.url(new_prefix(), port=proxy.port), team_database)
+        yield Replicas(stack, tmp_path, bucket.url(new_prefix(), port=proxy.port), team_database)
 
 
 async def drawn(client: Bench, **arguments: Any) -> Answer:
@@ -94,6 +115,11 @@ async def drawn(client: Bench, **arguments: Any) -> Answer:
 
 def id_of(answer: Answer) -> str:
     return answer.report["images"][0]["id"]
+
+
+def prefix_of(url: str) -> str:
+    """The part of the bucket that the address of a store names."""
+    return urlsplit(url).path.strip("/")
 
 
 def waiting(url: PostgresUrl) -> int:
@@ -149,7 +175,7 @@ async def test_an_answer_has_a_link_with_its_end_and_how_to_fetch_it(replicas: R
 
 async def fetched(url: str, tmp_path: Path) -> bytes:
     """What a link gives, at the server that answers it."""
-    if "X-Amz" in url:
+    if not url.startswith(BASE_URL):
         answer = httpx2.get(url)
     else:
         app = Starlette(routes=store_routes(store_of(f"file://{tmp_path}/shared", tmp_path)))
@@ -204,16 +230,25 @@ async def test_a_replica_whose_disk_was_wiped_goes_on(replicas: Replicas) -> Non
 
 
 @promise("Other users", "A picture that was changed in the picture store is told, and is not used.")
-async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(replicas: Replicas, s3: S3) -> None:
+async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(
+    replicas: Replicas, request: pytest.FixtureRequest
+) -> None:
     first = await (await replicas.open("a")).client_of(ALICE)
     changed, gone = id_of(await drawn(first)), id_of(await drawn(first))
-    folder = Path(replicas.url.removeprefix("file://"))
-    if replicas.url.startswith("s3"):
-        folder = s3.bucket / replicas.url.split("/")[3].split("?")[0]
-    (one,) = folder.rglob(f"{changed}*.png")
-    one.write_bytes(encoded())
-    (two,) = folder.rglob(f"{gone}*.png")
-    two.unlink()
+    if replicas.url.startswith("az"):
+        azure: Azure = request.getfixturevalue("azure")
+        inside, names = azure.below(prefix_of(replicas.url)), azure.names(prefix_of(replicas.url))
+        (one_name,) = [name for name in names if changed in name]
+        obstore.put(inside, one_name, encoded())
+        obstore.delete(inside, [name for name in names if gone in name])
+    else:
+        folder = Path(replicas.url.removeprefix("file://"))
+        if replicas.url.startswith("s3"):
+            folder = request.getfixturevalue("s3").bucket / prefix_of(replicas.url)
+        (one,) = folder.rglob(f"{changed}*.png")
+        one.write_bytes(encoded())
+        (two,) = folder.rglob(f"{gone}*.png")
+        two.unlink()
     second = await (await replicas.open("b")).client_of(ALICE)
     told = await second.refused("edit_image", prompt="blue", images=[changed])
     assert f"The picture {changed} was changed in the picture store" in told
@@ -221,9 +256,13 @@ async def test_a_missing_or_changed_object_is_an_error_that_names_the_picture(re
     assert f"The picture {gone} is gone from the picture store" in told
 
 
-@pytest.mark.parametrize("mode", ["down", "full", pytest.param("silent", marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    ("bucket", "mode"),
+    [("s3", "down"), ("s3", "full"), ("s3", "no bucket"), thorough("s3", "silent"), thorough("azure", "down")],
+    indirect=["bucket"],
+)
 async def test_with_the_store_away_a_picture_waits_in_the_database_and_is_put_once_it_is_back(
-    mode: Any, behind_proxy: Replicas, proxy: StoreProxy, s3: S3, tmp_path: Path
+    mode: Any, behind_proxy: Replicas, proxy: StoreProxy, bucket: Bucket, tmp_path: Path
 ) -> None:
     first = await behind_proxy.open("a")
     alice = await first.client_of(ALICE)
@@ -238,15 +277,16 @@ async def test_with_the_store_away_a_picture_waits_in_the_database_and_is_put_on
     proxy.turn("on")
     await drained(behind_proxy.database)
     assert hashlib.sha256(await fetched(answer.report["images"][0]["url"], tmp_path)).hexdigest() in str(answer.report)
-    assert [name for name in s3.objects(behind_proxy.url.split("/")[3].split("?")[0]) if picture in name]
+    assert [name for name in bucket.names(prefix_of(behind_proxy.url)) if picture in name]
 
 
 async def test_with_wrong_credentials_a_picture_waits_in_the_database(
-    tmp_path: Path, s3: S3, team_database: PostgresUrl, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, bucket: Bucket, team_database: PostgresUrl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = s3.url(new_prefix())
+    url = bucket.url(new_prefix())
     with monkeypatch.context() as wrong:
         wrong.setenv("AWS_SECRET_ACCESS_KEY", "another")
+        wrong.setenv("AZURE_STORAGE_ACCOUNT_KEY", "YW5vdGhlcg==")
         async with replica(tmp_path / "a", url, team_database) as first:
             answer = await drawn(await first.client_of(ALICE))
             assert OUTBOX in answer.text
@@ -257,9 +297,9 @@ async def test_with_wrong_credentials_a_picture_waits_in_the_database(
 
 
 async def test_without_store_and_database_server_a_picture_is_on_the_disk_and_is_put_at_the_next_start(
-    tmp_path: Path, s3: S3, proxy: StoreProxy
+    tmp_path: Path, bucket: Bucket, proxy: StoreProxy
 ) -> None:
-    url = s3.url(new_prefix(), port=proxy.port)
+    url = bucket.url(new_prefix(), port=proxy.port)
     proxy.turn("down")
     async with replica(tmp_path / "a", url) as first:
         answer = await drawn(await first.client_of(ALICE))
@@ -274,9 +314,9 @@ async def test_without_store_and_database_server_a_picture_is_on_the_disk_and_is
 
 
 async def test_two_replicas_put_what_waits_once(
-    tmp_path: Path, s3: S3, proxy: StoreProxy, team_database: PostgresUrl
+    tmp_path: Path, bucket: Bucket, proxy: StoreProxy, team_database: PostgresUrl
 ) -> None:
-    url = s3.url(new_prefix(), port=proxy.port)
+    url = bucket.url(new_prefix(), port=proxy.port)
     stores = [LazyStore(team_database, connections=2) for _ in range(2)]
     upkeeps = [Upkeep(store_of(url, tmp_path), store, tmp_path) for store in stores]
     keys = [f"pictures/{'a' * 32}/image-{number}-{number:016x}.png" for number in range(20)]
@@ -440,7 +480,11 @@ def full_after_payment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @promise("Several replicas", "A picture that a full disk does not take is put into the store or the database")
-@pytest.mark.parametrize("mode", ["on", "down"])
+@pytest.mark.parametrize(
+    ("bucket", "mode"),
+    [("s3", "on"), ("s3", "down"), ("s3", "no bucket"), thorough("azure", "on")],
+    indirect=["bucket"],
+)
 async def test_a_disk_that_is_full_after_payment_loses_no_picture(
     mode: Any,
     behind_proxy: Replicas,
@@ -465,7 +509,7 @@ async def test_a_disk_that_is_full_after_payment_loses_no_picture(
     assert NOT_ON_DISK in answer.text
     assert not saved(tmp_path)
     assert waiting(behind_proxy.database) == (0 if mode == "on" else 5)
-    assert (OUTBOX in answer.text) == (mode == "down")
+    assert (OUTBOX in answer.text) == (mode != "on")
     proxy.turn("on")
     await drained(behind_proxy.database)
     for image in [*answer.report["images"], *turn.report["images"]]:
@@ -495,9 +539,20 @@ async def test_where_nothing_takes_a_picture_the_answer_says_so(
     assert "was made and paid for, but could not be saved anywhere" in told
 
 
-@promise("Several replicas", "A store that is down, silent, slow, full or refuses the credentials loses no picture")
+@promise(
+    "Several replicas",
+    "A store that is down, silent, slow, full, without its bucket, or refuses the credentials loses no picture",
+)
 @pytest.mark.thorough
-@pytest.mark.parametrize("mode", ["down", "silent", "slow", "full", "wrong credentials"])
+@pytest.mark.parametrize(
+    ("bucket", "mode"),
+    [
+        *(("s3", mode) for mode in ("down", "silent", "slow", "full", "wrong credentials", "no bucket")),
+        ("azure", "down"),
+        ("azure", "wrong credentials"),
+    ],
+    indirect=["bucket"],
+)
 async def test_a_store_that_fails_at_any_step_loses_nothing_and_is_told(
     mode: Mode, behind_proxy: Replicas, proxy: StoreProxy, tmp_path: Path
 ) -> None:

@@ -22,8 +22,9 @@ from workbench import META, SMALL, encoded, said
 from gpt_image_2_mcp.server.library_results import LIST_KEY
 from gpt_image_2_mcp.server.upload_tool import UPLOAD_KEY
 
-from .conftest import ALICE, BOB
+from .conftest import ALICE, BOB, Bucket
 from .parts.s3 import S3, StoreProxy, new_prefix
+from .parts.shell_steps import typed
 from .served import SECRET, Served, served, write_tokens
 
 pytestmark = pytest.mark.anyio
@@ -61,6 +62,39 @@ async def test_a_file_is_uploaded_edited_and_fetched_by_links_alone(served_team:
         assert hashlib.sha256(answer.content).hexdigest() == image["sha256"]
         assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
         assert httpx2.get(here(image["url"].replace("sign=", "sign=x"))).status_code == 403
+
+
+@pytest.mark.thorough
+async def test_a_file_is_uploaded_edited_and_fetched_by_the_links_of_an_object_store(
+    bucket: Bucket, tmp_path: Path, team_database: Any
+) -> None:
+    """The commands of the answers are typed in a shell as they stand there."""
+    (shell := tmp_path / "shell").mkdir()
+    (shell / "my photo.png").write_bytes(encoded())
+    env = {
+        **bucket.environ,
+        "GPT_IMAGE_2_DATABASE_URL": team_database.text,
+        "GPT_IMAGE_2_SECRET": SECRET,
+        "GPT_IMAGE_2_PUBLIC_URL": "https://images.example.com/mcp",
+        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICE})),
+        "GPT_IMAGE_2_STORE_URL": bucket.url(new_prefix()),
+    }
+    with served(tmp_path, "--sandbox", env=env) as server:
+        async with server.client(ALICE) as alice:
+            asked = {"name": "my photo.png", "size": len(encoded()), "type": "image/png"}
+            given = await called(alice, "upload_link", **asked)
+            (command,) = re.findall(r"^curl -T .+$", said(given), re.MULTILINE)
+            upload = (given.meta or {})[UPLOAD_KEY]
+            assert all(f'-H "{name}: {value}"' in command for name, value in upload["headers"].items())
+            await anyio.to_thread.run_sync(typed, command.replace("curl", "curl -fsS", 1), shell)
+            edited = await called(alice, "edit_image", prompt="blue", images=[upload["image"]], size=SMALL)
+            made = await called(alice, "generate_image", prompt="a fox", size=SMALL)
+            for answer in (edited, made):
+                (image,) = (answer.meta or {})[META]["images"]
+                (command,) = re.findall(r'curl -o \S+ "\S+"', said(answer))
+                await anyio.to_thread.run_sync(typed, command.replace("curl", "curl -fsS", 1), shell)
+                fetched = (shell / image["filename"]).read_bytes()
+                assert hashlib.sha256(fetched).hexdigest() == image["sha256"]
 
 
 def saved(folder: Path) -> list[Path]:

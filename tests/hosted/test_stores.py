@@ -1,10 +1,10 @@
-"""The two stores of pictures: a folder and an object store, through the same few methods."""
+"""The stores of pictures: a folder and the object stores, through the same few methods."""
 
 import io
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import httpx2
 import pytest
@@ -18,18 +18,22 @@ from gpt_image_2_mcp.picture_store.keys import file_name, is_key, new_key, new_u
 from gpt_image_2_mcp.picture_store.open_store import open_store
 from gpt_image_2_mcp.picture_store.store import NoSuchObject, PictureStore, StoreUnusable
 
-from .parts.s3 import S3, StoreProxy, new_prefix
+from .conftest import Bucket
+from .parts.s3 import StoreProxy, new_prefix
 
 SECRET = b"s" * 32
 BASE = "http://127.0.0.1:8000"
 
-Kind = Literal["folder", "s3"]
 
-
-@pytest.fixture(params=["folder", "s3"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, s3: S3) -> PictureStore:
-    url = f"file://{tmp_path}/store" if request.param == "folder" else s3.url(new_prefix())
+def opened(url: str, tmp_path: Path) -> PictureStore:
     return open_store(url, unset=tmp_path, secret=SECRET, base_url=BASE)
+
+
+@pytest.fixture(params=["folder", "s3", "azure"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> PictureStore:
+    if request.param == "folder":
+        return opened(f"file://{tmp_path}/store", tmp_path)
+    return opened(request.getfixturevalue(request.param).url(new_prefix()), tmp_path)
 
 
 def read(store: PictureStore, key: str, most: int = 1000) -> bytes:
@@ -115,6 +119,10 @@ def test_a_folder_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
         ("s3://bucket/x?endpoint=http://store.example.com", "https://"),
         ("s3://bucket/x?secret=1", "whose query says endpoint, region"),
         ("s3:///x", "file:///FOLDER"),
+        ("az://pictures/x?account=team&endpoint=http://store.example.com/team", "https://"),
+        ("az://pictures/x?account=team&endpoint=https://pictures.example.com", "an endpoint that names it"),
+        ("az://pictures/x?account=team&endpoint=https://team.example.com/team", "an endpoint that names it"),
+        ("az://pictures/x?endpoint=https://team.example.com", "with its account"),
     ],
 )
 def test_a_wrong_address_is_refused_with_the_rule(url: str, rule: str, tmp_path: Path) -> None:
@@ -122,7 +130,14 @@ def test_a_wrong_address_is_refused_with_the_rule(url: str, rule: str, tmp_path:
         open_store(url, unset=tmp_path, secret=SECRET, base_url=BASE)
 
 
-@pytest.mark.parametrize("url", ["az://pictures/x?account=team", "gs://pictures/x"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "az://pictures/x?account=team",
+        "az://pictures/x?account=team&endpoint=https://team.blob.core.windows.net/",
+        "gs://pictures/x",
+    ],
+)
 def test_the_other_object_stores_are_made_of_their_address(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,18 +149,32 @@ def test_the_other_object_stores_are_made_of_their_address(
     ("mode", "says"), [("down", "cannot be reached"), ("full", "is full"), ("wrong", "credentials")]
 )
 def test_an_object_store_that_fails_says_how(
-    mode: str, says: str, s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mode: str, says: str, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = StoreProxy(s3)
+    proxy = StoreProxy(bucket)
     if mode == "wrong":
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+        monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "YW5vdGhlcg==")
     elif mode in {"down", "full"}:
         proxy.turn(mode)  # pyright: ignore[reportArgumentType] - one of these two
-    store = open_store(s3.url(port=proxy.port), unset=tmp_path, secret=SECRET, base_url=BASE)
+    store = opened(bucket.url(port=proxy.port), tmp_path)
     with pytest.raises(StoreUnusable, match=says) as caught:
         store.put(new_key("pictures", "a|1", "fox.png"), b"1")
-    assert str(s3.port) not in str(caught.value)
+    assert str(proxy.port) not in str(caught.value)
     proxy.close()
+
+
+def test_a_bucket_that_is_not_there_is_a_store_that_cannot_be_used_and_no_missing_picture(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    store, key = opened(bucket.url("x", bucket="another"), tmp_path), new_key("pictures", "a|1", "fox.png")
+    for use in (
+        lambda: store.put(key, b"1"),
+        lambda: read(store, key),
+        lambda: list(store.older("pictures/", datetime.now(UTC))),
+    ):
+        with pytest.raises(StoreUnusable, match="has no such bucket: make it, or correct GPT_IMAGE_2_STORE_URL"):
+            use()
 
 
 Send = Callable[..., httpx2.Response]
@@ -206,8 +235,8 @@ async def test_an_upload_link_of_a_folder_takes_one_file_of_its_size_once(folder
 
 
 @promise("Other users", "A presigned link works for one object alone, until its end, and cannot write.")
-def test_a_presigned_link_works_until_its_end_and_for_its_object_alone(s3: S3, tmp_path: Path) -> None:
-    store = open_store(s3.url(new_prefix()), unset=tmp_path, secret=SECRET, base_url=BASE)
+def test_a_presigned_link_works_until_its_end_and_for_its_object_alone(bucket: Bucket, tmp_path: Path) -> None:
+    store = opened(bucket.url(new_prefix()), tmp_path)
     key, other = (new_key("pictures", "a|1", "fox.png") for _ in range(2))
     store.put(key, b"of a")
     store.put(other, b"of b")
@@ -217,6 +246,29 @@ def test_a_presigned_link_works_until_its_end_and_for_its_object_alone(s3: S3, t
     assert answer.headers["content-type"] == "image/png"
     assert "fox.png" in answer.headers["content-disposition"]
     assert httpx2.get(link.url.replace(key, other)).status_code == 403
-    assert httpx2.get(link.url.replace("Expires=60", "Expires=600")).status_code == 403
-    assert httpx2.put(link.url, content=b"over").status_code == 403
+    assert httpx2.get(later(link.url)).status_code == 403
+    upload = store.upload_link(key, 60, size=4, media_type="image/png")
+    assert httpx2.put(link.url, content=b"over", headers=upload.headers).status_code == 403
+    assert httpx2.get(upload.url).status_code == 403
     assert read(store, key) == b"of a"
+
+
+def later(presigned: str) -> str:
+    """A presigned link whose end was changed: S3's says how long, and Azure's until when."""
+    changed = presigned.replace("Expires=60", "Expires=600")
+    changed = re.sub(r"(?<=[?&]se=)\d{4}", lambda year: str(int(year[0]) + 1), changed)
+    assert changed != presigned
+    return changed
+
+
+def test_a_presigned_link_takes_a_file_by_a_plain_put(bucket: Bucket, tmp_path: Path) -> None:
+    store, key = opened(bucket.url(new_prefix()), tmp_path), upload_key("a|1", new_upload_id())
+    assert key
+    link = store.upload_link(key, 60, size=4, media_type="image/png")
+    headers = {"Content-Type": "image/png", **link.headers}
+    assert httpx2.put(link.url.replace(key, f"{key[:-1]}x"), content=b"1234", headers=headers).status_code == 403
+    assert httpx2.put(later(link.url), content=b"1234", headers=headers).status_code == 403
+    with pytest.raises(NoSuchObject):
+        read(store, key)
+    assert httpx2.put(link.url, content=b"1234", headers=headers).status_code in {200, 201}
+    assert read(store, key) == b"1234"

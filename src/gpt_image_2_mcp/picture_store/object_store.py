@@ -7,6 +7,7 @@ end, without a word of this server.
 import math
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import IO, Final, Literal
 
@@ -21,6 +22,13 @@ CLIENT: Final = {"connect_timeout": "2s", "timeout": "20s"}
 RETRY: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=6)}
 PIECE: Final = 1 << 20
 
+_AZURE_UPLOAD: Final = {"x-ms-blob-type": "BlockBlob"}
+"""Without it Azure refuses a file that is sent to a presigned link."""
+
+_NO_BUCKET: Final = "has no such bucket: make it, or correct GPT_IMAGE_2_STORE_URL"
+_NO_BUCKET_CODES: Final = ("<code>nosuchbucket</code>", "<code>containernotfound</code>")
+"""Those of S3 and Azure, in obstore's words."""
+
 
 class ObjectStore:
     """The objects of all people below one prefix of a bucket."""
@@ -32,8 +40,12 @@ class ObjectStore:
     def put(self, key: str, data: bytes) -> None:
         """Store bytes under a key, in one request."""
         attributes = {"Content-Type": media_type_of(key), "Content-Disposition": disposition_of(key)}
-        with _readable_errors(key):
-            obstore.put(self._store, key, data, attributes=attributes, use_multipart=False)
+        try:
+            with _readable_errors(key):
+                obstore.put(self._store, key, data, attributes=attributes, use_multipart=False)
+        except NoSuchObject:
+            # A new object is missing nowhere: what answers so is not the store that was meant.
+            raise StoreUnusable(f"The picture store {_NO_BUCKET}.") from None
 
     def get(self, key: str, into: IO[bytes], *, most: int) -> None:
         """Write what is stored under a key into a file."""
@@ -69,7 +81,8 @@ class ObjectStore:
         obstore signs no length. What is too large is deleted when it is read, or by `upkeep`.
         """
         del size, media_type
-        return self._signed("PUT", key, seconds)
+        link = self._signed("PUT", key, seconds)
+        return replace(link, headers=_AZURE_UPLOAD) if isinstance(self._store, AzureStore) else link
 
     def _signed(self, method: Literal["GET", "PUT"], key: str, seconds: int) -> Link:
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
@@ -81,7 +94,9 @@ class ObjectStore:
 def _readable_errors(key: str) -> Generator[None]:
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if (why := _why(error)) == _NO_BUCKET:
+            raise StoreUnusable(f"The picture store {why}.") from error
         raise NoSuchObject(f"The picture store has no {key}.") from None
     except (BaseError, OSError) as error:
         raise StoreUnusable(f"The picture store {_why(error)}.") from error
@@ -96,4 +111,6 @@ def _why(error: Exception) -> str:
             text = str(error).lower()
             if "507" in text or "insufficient storage" in text or "quota" in text:
                 return "is full"
+            if any(code in text for code in _NO_BUCKET_CODES):
+                return _NO_BUCKET
             return "cannot be reached or has failed"

@@ -1,6 +1,7 @@
 """Opens the store that `GPT_IMAGE_2_STORE_URL` names.
 
-`file:///FOLDER`, `s3://BUCKET/PREFIX?endpoint=…&region=…`, `az://CONTAINER/PREFIX?account=…`, `gs://BUCKET/PREFIX`.
+`file:///FOLDER`, `s3://BUCKET/PREFIX?endpoint=…&region=…`, `az://CONTAINER/PREFIX?account=…&endpoint=…`,
+`gs://BUCKET/PREFIX`.
 Credentials are never part of the address: they come from the environment, as those of each store's own tools.
 """
 
@@ -53,6 +54,11 @@ def _object_store(parts: SplitResult) -> PictureStore:
     is_plain = endpoint.scheme == "http"
     if given.get("endpoint") and not (endpoint.scheme == "https" or (is_plain and endpoint.hostname in _LOOPBACK)):
         raise _wrong("an address whose endpoint is https://, or http:// on this machine alone")
+    if parts.scheme == "az" and "endpoint" in given and not _names_account(endpoint, given.get("account", "")):
+        raise _wrong(
+            "an address with its account and an endpoint that names it, as its links have to, such as"
+            " https://ACCOUNT.blob.core.windows.net"
+        )
     try:
         from obstore.store import AzureStore, GCSStore, S3Store
 
@@ -78,6 +84,12 @@ def _object_store(parts: SplitResult) -> PictureStore:
     except Exception as error:
         # obstore names what it misses; its classes of errors are many.
         raise _wrong(f"the address of a store that can be opened ({type(error).__name__})") from error
+
+
+def _names_account(endpoint: SplitResult, account: str) -> bool:
+    """Whether Azure takes the links that obstore signs for an endpoint: the account is in its host, or is its path."""
+    host = endpoint.hostname or ""
+    return account != "" and endpoint.path.strip("/") == ("" if account in host else account)
 
 
 def _wrong(rule: str) -> NotConfigured:

@@ -14,7 +14,7 @@ from ..service.images import ImageService
 from .tool import RequestTool
 
 UPLOAD_KEY = "gpt-image-2/upload"
-"""The key of an upload's id and link in `_meta`."""
+"""The key of an upload's id, link and headers in `_meta`."""
 
 
 async def upload_link(request: UploadRequest, call: Context[ImageService, Any]) -> CallToolResult:
@@ -28,12 +28,16 @@ async def upload_link(request: UploadRequest, call: Context[ImageService, Any]) 
         raise NotConfigured("This server takes no uploads: give a path, an address or a picture's id.")
     upload_id, link = links.upload(size=request.size, media_type=request.type)
     name = f"upload:{upload_id}"
-    command = f'curl -T {quote(PurePath(request.name).name)} -H "Content-Type: {request.type}" "{link.url}"'
+    headers = {"Content-Type": request.type, **link.headers}
+    sent = " ".join(f'-H "{header}: {value}"' for header, value in headers.items())
+    command = f'curl -T {quote(PurePath(request.name).name)} {sent} "{link.url}"'
     text = (
         f"Send the file with:\n{command}\n"
         f'The link takes it until {link.until}. Then name it in other tools as "{name}", for a day.'
     )
-    return CallToolResult(content=[TextContent(text=text)], _meta={UPLOAD_KEY: {"image": name, **link.as_dict()}})
+    return CallToolResult(
+        content=[TextContent(text=text)], _meta={UPLOAD_KEY: {"image": name, **link.as_dict(), "headers": headers}}
+    )
 
 
 def upload_tool() -> Tool:

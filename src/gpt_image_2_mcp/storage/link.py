@@ -1,7 +1,7 @@
 """`Link`: an address for a file, in the answers of a server that is not on the person's computer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +12,8 @@ class Link:
 
     url: str
     ends: datetime
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What has to be sent with a file besides its type."""
 
     @property
     def until(self) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from patience import PATIENCE_S
 
@@ -30,14 +30,18 @@ class S3:
     port: int
     bucket: Path
 
-    def url(self, prefix: str = "", *, port: int | None = None) -> str:
+    def url(self, prefix: str = "", *, port: int | None = None, bucket: str = BUCKET) -> str:
         """The GPT_IMAGE_2_STORE_URL of a part of the bucket; `port` is that of a proxy."""
-        return f"s3://{BUCKET}/{prefix}?endpoint=http://127.0.0.1:{port or self.port}&region=us-east-1"
+        return f"s3://{bucket}/{prefix}?endpoint=http://127.0.0.1:{port or self.port}&region=us-east-1"
 
     @property
     def environ(self) -> Mapping[str, str]:
         """The credentials, as the environment has them."""
         return {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET}
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of what is below a prefix."""
+        return list(self.objects(prefix))
 
     def objects(self, prefix: str = "") -> dict[str, bytes]:
         """What is below a prefix."""
@@ -63,8 +67,15 @@ def new_prefix() -> str:
     return f"p{secrets.token_hex(6)}"
 
 
-Mode = Literal["on", "down", "silent", "slow", "full", "wrong credentials"]
+Mode = Literal["on", "down", "silent", "slow", "full", "wrong credentials", "no bucket"]
 SLOW_S = 1.0
+
+
+class Listening(Protocol):
+    """A server on loopback."""
+
+    @property
+    def port(self) -> int: ...
 
 
 class StoreProxy:
@@ -73,8 +84,8 @@ class StoreProxy:
     `puts` counts those that reached the server.
     """
 
-    def __init__(self, s3: S3) -> None:
-        self._upstream = s3.port
+    def __init__(self, store: Listening) -> None:
+        self._upstream = store.port
         self.mode: Mode = "on"
         self.puts = 0
         self._open = list[socket.socket]()
@@ -123,6 +134,8 @@ class StoreProxy:
                     self._refuse(client, "507 Insufficient Storage", "InsufficientStorage")
                 case "wrong credentials":
                     self._refuse(client, "403 Forbidden", "SignatureDoesNotMatch")
+                case "no bucket":
+                    self._refuse(client, "404 Not Found", "NoSuchBucket")
                 case "slow":
                     time.sleep(SLOW_S)
                     self._pass_on(client)

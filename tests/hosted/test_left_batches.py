@@ -1,7 +1,9 @@
 """The lines of a batch that is made now, and whose replica ends: another one makes those that were not sent."""
 
+import base64
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import anyio
 import psycopg
 import pytest
 from patience import PATIENCE_S, look_again
+from PIL import Image
 from postgres_server import broken_off, expired
 from promises import promise
 from stdio_bench import reached
@@ -27,7 +30,7 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 LINES = [f"fox number {number}" for number in range(1, 5)]
 
 
-async def batch(bench: Bench, items: Sequence[str] = LINES) -> str:
+async def batch(bench: Bench, items: Sequence[str | dict[str, Any]] = LINES) -> str:
     """Begin a batch, and give its id."""
     result = await bench.call("make_batch", items=list(items), common={"size": SMALL, "quality": "low"})
     assert not result.is_error, said(result)
@@ -54,9 +57,11 @@ def listed(url: PostgresUrl) -> list[int]:
 async def test_a_replica_that_ends_passes_the_unsent_lines_of_its_batches_on(
     team_database: PostgresUrl, tmp_path: Path, query: Query
 ) -> None:
+    Image.new("RGB", (512, 512), "red").save(out := BytesIO(), "PNG")
+    photo = f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
     async with two(team_database, tmp_path, GPT_IMAGE_2_BUDGET_PER_DAY_USD="10") as (one, other):
         one.knobs.hold()
-        batch_id = await batch(one.alice)
+        batch_id = await batch(one.alice, [*LINES[:3], {"prompt": "in the rain", "images": [photo]}])
         await reached(one.alice, 1)
         await fleet_of(one).hand_over(services_of(one))
         assert query("SELECT owner, state FROM batches") == [("", "open")]
@@ -68,6 +73,7 @@ async def test_a_replica_that_ends_passes_the_unsent_lines_of_its_batches_on(
         assert "4 of 4 done;" in text
         assert text == await told(one.alice, batch_id, "; ended")
         assert (one.knobs.paid, other.knobs.paid) == (1, 3)
+        assert query("SELECT count(*) FROM batch_lines WHERE sent IS NOT NULL") == [(0,)], "the data is not kept"
         assert listed(team_database) == [1, 2, 3, 4]
         assert query("SELECT count(*) FROM charges WHERE state = 'settled'") == [(4,)]
 
@@ -101,6 +107,7 @@ async def test_a_replica_that_was_taken_for_dead_sends_no_further_line_of_its_ba
         assert query("SELECT DISTINCT state FROM jobs") == [("done",)]
 
 
+@pytest.mark.thorough
 @promise("Several replicas", "A batch that another replica goes on with can be cancelled on any of them")
 async def test_a_batch_that_was_passed_on_is_cancelled_from_either_replica(
     team_database: PostgresUrl, tmp_path: Path

@@ -20,6 +20,7 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .batch import NEWEST, BatchStatus, given, line_id
+from .handover import handover_of
 from .lines import LINE_REQUESTS, Line, LineRequest
 from .load import Load
 
@@ -48,8 +49,8 @@ class Desk:
         """What the price of a line depends on, before its inputs are read."""
         return replace(self.pipeline.priced(line.request), share=share)
 
-    def stored_lines(self, lines: Sequence[Line]) -> "list[LineRow]":
-        """The lines as rows, without secrets."""
+    def stored_lines(self, lines: Sequence[Line], *, is_cheap: bool) -> "list[LineRow]":
+        """The lines as rows, without secrets, and with what another replica needs to make them; see `batches.left`."""
         from ..catalogue.batch_table import LineRow
 
         return [
@@ -57,7 +58,8 @@ class Desk:
                 line.number,
                 line.name,
                 TOOLS[type(line.request)],
-                stored_request(line.request, self.settings.redact),
+                stored := stored_request(line.request, self.settings.redact),
+                handover_of(line, stored) if self.store.is_replica and not is_cheap else None,
             )
             for line in lines
         ]

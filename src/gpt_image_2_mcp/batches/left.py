@@ -14,7 +14,8 @@ from ..database.retry import retry_undone
 from ..errors import GptImageError
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from .desk import Desk
-from .lines import LINE_REQUESTS, Line
+from .handover import line_of
+from .lines import Line
 
 if TYPE_CHECKING:
     from ..catalogue.batch_table import BatchRow
@@ -70,11 +71,7 @@ def _not_sent(unit: UnitOfWork, row: "BatchRow") -> list[Line]:
     if batch is None or batch.is_cancelled:
         return []
     begun = unit.batches.states(row)
-    return [
-        Line(line.number, line.name, LINE_REQUESTS[line.tool].model_validate(line.request))
-        for line in unit.batches.lines(row.id)
-        if line.number not in begun
-    ]
+    return [line_of(line) for line in unit.batches.lines(row.id) if line.number not in begun]
 
 
 async def end(desk: Desk, row: "BatchRow") -> None:
@@ -93,6 +90,8 @@ async def end(desk: Desk, row: "BatchRow") -> None:
             if senders - store.dead_owners(senders):
                 return False
             unit.batches.end(row.id)
+            if desk.store.is_replica:
+                unit.batches.forget_handovers(row.id)
         return True
 
     while True:

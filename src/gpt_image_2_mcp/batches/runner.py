@@ -88,7 +88,7 @@ class BatchRunner:
             self._mark()
         row = await self._desk.insert(
             new,
-            self._desk.stored_lines(plan.lines),
+            self._desk.stored_lines(plan.lines, is_cheap=plan.is_cheap),
             retry_of=plan.retry_of,
             within_s=REPEATED_S,
             besides=None if found is None else found.id,

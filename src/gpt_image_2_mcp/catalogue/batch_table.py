@@ -169,6 +169,11 @@ class BatchTable:
         if rows:
             self.connection.execute(query, rows)
 
+    def forget_handovers(self, batch_id: str) -> None:
+        """Forget what another replica would need to make the lines of a batch."""
+        here = (batch_lines.c.batch_id == batch_id, batch_lines.c.sent.is_not(None))
+        self.connection.execute(sa.update(batch_lines).where(*here).values(sent=sa.null()))
+
     def ends(self, batch: BatchRow) -> dict[int, LineEnd]:
         """How the lines that are over have ended, by their numbers."""
         query = sa.select(jobs.c.id, jobs.c.state, jobs.c.outcome)

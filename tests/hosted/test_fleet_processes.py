@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.thorough]
 
 TOKEN = "a-token-of-alice-for-the-tests-0123456789"
 LEASE_S = 3
+BATCH = "gpt-image-2/batch"
 PICTURES = rounds(10, 50)
 
 
@@ -180,6 +181,63 @@ async def test_a_replica_that_is_stopped_for_longer_than_its_lease_goes_on_and_n
         for job_id in jobs:
             assert await has_bytes(again, await answered(again, job_id))
         assert await box.count("paid") == 3
+
+
+async def batch_of(client: Client, lines: int) -> str:
+    """Begin a batch, and give its id."""
+    items = [f"fox number {number}" for number in range(1, lines + 1)]
+    result = await client.call_tool("make_batch", {"items": items, "common": {"size": SMALL, "quality": "low"}})
+    assert not result.is_error, said(result)
+    batch_id: str = (result.meta or {})[BATCH]["job_id"]
+    return batch_id
+
+
+async def ended(client: Client, batch_id: str) -> dict[str, Any]:
+    """Ask for a batch until it has ended; gives how."""
+    with anyio.fail_after(2 * PATIENCE_S):
+        while True:
+            with suppress(MCPError):
+                result = await client.call_tool("get_image_job", {"job_id": batch_id})
+                status: dict[str, Any] = (result.meta or {})[BATCH]
+                if status["state"] == "ended":
+                    return status
+            await look_again()
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL", "SIGSTOP"])
+async def test_another_replica_goes_on_with_a_batch(
+    tmp_path: Path, team_database: PostgresUrl, box: Box, how: str
+) -> None:
+    """Of one that is told to end or is killed; one that was stopped for longer than its lease goes on itself."""
+    if not hasattr(signal, how):
+        pytest.skip("Windows has no such signal")
+    await box.turn(hold=True)
+    async with two(tmp_path, team_database, box) as (one, alice, _, again):
+        batch_id = await batch_of(alice, 6)
+        await box.reached(1)
+        os.kill(one.process.pid, getattr(signal, how))
+        try:
+            if how == "SIGSTOP":
+                # One that sleeps keeps its connection: it is known to be there, and goes on itself.
+                await anyio.sleep(2 * LEASE_S)
+            else:
+                # The other one sends while the first line is not answered yet.
+                await box.reached(2)
+            status = (await again.call_tool("get_image_job", {"job_id": batch_id})).meta or {}
+            assert status[BATCH]["state"] == "open"
+            await box.release()
+        finally:
+            if how == "SIGSTOP":
+                os.kill(one.process.pid, signal.SIGCONT)
+        last = await ended(again, batch_id)
+        is_lost = how == "SIGKILL"
+        assert (last["done"], last["failed"], last["retryable"]) == (6 - is_lost, [], [])
+        text = said(await again.call_tool("get_image_job", {"job_id": batch_id}))
+        assert ("1 may be billed without an answer" in text) == is_lost
+        assert await box.count("started") == 6
+        assert rows(team_database, "state = 'done'") == 6 - is_lost
+        if how == "SIGTERM":
+            assert await anyio.to_thread.run_sync(one.process.wait, PATIENCE_S) == 0
 
 
 @promise("Several replicas", "A database that restarts loses no picture that was acknowledged, and none is paid twice")

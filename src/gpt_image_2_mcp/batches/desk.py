@@ -20,6 +20,7 @@ from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..settings import Settings
 from .batch import NEWEST, BatchStatus, given, line_id
+from .handover import handover_of
 from .lines import LINE_REQUESTS, Line, LineRequest
 from .load import Load
 
@@ -48,8 +49,8 @@ class Desk:
         """What the price of a line depends on, before its inputs are read."""
         return replace(self.pipeline.priced(line.request), share=share)
 
-    def stored_lines(self, lines: Sequence[Line]) -> "list[LineRow]":
-        """The lines as rows, without secrets."""
+    def stored_lines(self, lines: Sequence[Line], *, is_cheap: bool) -> "list[LineRow]":
+        """The lines as rows, without secrets, and with what another replica needs to make them; see `batches.left`."""
         from ..catalogue.batch_table import LineRow
 
         return [
@@ -57,7 +58,8 @@ class Desk:
                 line.number,
                 line.name,
                 TOOLS[type(line.request)],
-                stored_request(line.request, self.settings.redact),
+                stored := stored_request(line.request, self.settings.redact),
+                handover_of(line, stored) if self.store.is_replica and not is_cheap else None,
             )
             for line in lines
         ]
@@ -117,16 +119,23 @@ class Desk:
 
         @retry_undone
         def read(repositories: Repositories) -> "tuple[Any, ...]":
-            dead = repositories.catalogue_store.dead_owners({row.owner})
             with repositories.unit_of_work(read_only=True) as unit:
                 lines, ends = unit.batches.lines(row.id), unit.batches.ends(row)
                 states = unit.batches.states(row)
                 pictures: list[Picture] = unit.batches.newest_pictures(row, 3 * NEWEST)
-            return lines, ends, states, pictures, row.owner in dead
+            dead = repositories.catalogue_store.dead_owners({row.owner, *(owner for _, owner in states.values())})
+            return lines, ends, states, pictures, dead
 
-        lines, ends, states, pictures, is_dead = await self.writer.run(read)
-        is_left = is_dead and not row.is_cheap and row.state != "ended"
-        lost = frozenset(n for n, state in states.items() if state == "lost" or (is_dead and state == "sent"))
+        lines, ends, states, pictures, dead = await self.writer.run(read)
+        # On a server, another replica goes on with it.
+        is_left = row.owner in dead and not row.is_cheap and row.state != "ended" and not self.store.is_replica
+
+        def is_lost(state: str, sender: str) -> bool:
+            if row.is_cheap:
+                return state == "lost" or (state == "sent" and row.owner in dead)
+            return state == "lost" or (state == "sent" and (sender in dead or row.state == "ended"))
+
+        lost = frozenset(number for number, (state, sender) in states.items() if is_lost(state, sender))
         status = BatchStatus(row, lines, ends, given(pictures)[-NEWEST:], is_left=is_left, lost=lost, joined=joined)
         return replace(status, usd=await self._cost(status), minutes=self._minutes(status))
 

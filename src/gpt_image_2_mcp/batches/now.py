@@ -10,7 +10,9 @@ from ..errors import GptImageError, JobStopped, ShuttingDown, TooMuchAtOnce
 from ..jobs.job import Job
 from ..jobs.report import Report
 from ..jobs.serialization import TOOLS
+from ..jobs.shared_lines import BatchTaken
 from .desk import Desk
+from .left import end
 from .lines import Line
 from .load import Load
 from .stored import line_job
@@ -36,6 +38,7 @@ class NowRun:
         self._lines = lines
         self._running: set[Job] = set()
         self._has_ended = False
+        self._is_left = False
         self.is_stopped = False
 
     @property
@@ -49,6 +52,11 @@ class NowRun:
         self._desk.loads.pop(self._row.id, None)
         for job in self._running:
             self._desk.jobs.stop(job)
+
+    def leave(self) -> None:
+        """Send no further line, since this process ends; on a server, another replica goes on with them."""
+        self.is_stopped = True
+        self._is_left = self._desk.store.is_replica
 
     async def run(self) -> None:
         """Make all lines; raises nothing but a cancellation."""
@@ -67,7 +75,8 @@ class NowRun:
                 if job is None:
                     break
                 tasks.start_soon(self._follow, line, job, room)
-        await self._desk.writer.in_transaction(lambda unit: unit.batches.end(self._row.id))
+        if not self._is_left:
+            await end(self._desk, self._row)
 
     async def _start(self, line: Line) -> Job | None:
         """Start a line's job; None if no further one is to be sent."""
@@ -78,6 +87,7 @@ class NowRun:
             tool = TOOLS[type(line.request)]
             job = line_job(row.id, line.number, tool, line.request, model, created=row.created, client=client)
             job.expected_s = desk.durations.expected(line.request)
+            job.is_shared_line = desk.store.is_replica
             job.status.is_paced = not line.request.is_cut_out
             try:
                 desk.jobs.start(job)
@@ -100,6 +110,9 @@ class NowRun:
         outcome = job.outcome
         # What it holds need not stay in memory for as long as the job is remembered.
         room.release()
+        if isinstance(outcome, BatchTaken):
+            self.stop()
+            return
         if isinstance(outcome, Report) or outcome is None or isinstance(outcome, JobStopped):
             return
         try:

@@ -1,15 +1,12 @@
 """`BatchRunner`: the batches of this process, and those that other processes left.
 
-A call starts a batch and leaves it. One that is made now ends with its process; a cheap one is followed by whichever
-process runs, one at a time.
+A call starts a batch and leaves it. One that is made now ends with its process, or another replica of a server goes on
+with it (`batches.left`); a cheap one is followed by whichever process runs, one at a time.
 """
 
-import hashlib
-import json
 import logging
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,13 +21,13 @@ from ..database.retry import retry_undone
 from ..errors import BadRequest, GptImageError, ShuttingDown
 from ..jobs.job import BATCH_PREFIX
 from ..jobs.progress import PROGRESS_S, ProgressCallback
-from ..parameters.models import identity
 from ..persistence.unit_of_work import Repositories
 from .batch import BatchStatus, line_id
 from .desk import Desk
 from .follow import Follower
-from .lines import Line
+from .left import release, take_left
 from .now import NowRun
+from .plan import Plan
 from .submit import Submission
 
 if TYPE_CHECKING:
@@ -43,24 +40,6 @@ REPEATED_S: Final = 600.0
 NEVER_SUBMITTED: Final = "Its process was ended before anything was submitted; nothing of it is billed."
 LOOK_S: Final = 10.0
 """Seconds for which a question about a cheap batch waits for OpenAI's answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A batch that is about to be made: its checked lines, and what they should cost."""
-
-    lines: Sequence[Line]
-    is_cheap: bool
-    usd: Decimal | None
-    """Dollars; None where a price is not known."""
-    minutes: float | None
-    """Minutes that it takes if it is made now."""
-    retry_of: str | None = None
-
-    @property
-    def pictures(self) -> int:
-        """How many pictures it makes."""
-        return sum(line.request.count for line in self.lines)
 
 
 class BatchRunner:
@@ -90,7 +69,7 @@ class BatchRunner:
         """
         if self._closing:
             raise ShuttingDown
-        key = _key(plan)
+        key = plan.key
         found = await self._desk.repeated(key, within_s=REPEATED_S)
         if found is not None and not await self._is_left(found):
             return found.id, True
@@ -109,7 +88,7 @@ class BatchRunner:
             self._mark()
         row = await self._desk.insert(
             new,
-            self._desk.stored_lines(plan.lines),
+            self._desk.stored_lines(plan.lines, is_cheap=plan.is_cheap),
             retry_of=plan.retry_of,
             within_s=REPEATED_S,
             besides=None if found is None else found.id,
@@ -168,6 +147,8 @@ class BatchRunner:
 
     async def _make_now(self, row: "BatchRow", run: NowRun) -> None:
         done = self._working[row.id] = anyio.Event()
+        if self._closing:
+            run.leave()
         try:
             await run.run()
         finally:
@@ -294,6 +275,20 @@ class BatchRunner:
         except (GptImageError, OSError) as error:
             logger.warning("open batches cannot be looked for now: %s", error)
 
+    async def go_on(self) -> None:
+        """Make what other replicas have left of the batches that they were making; raises nothing."""
+        try:
+            for row in await self._desk.writer.read(lambda unit: unit.batches.open_now()):
+                if self._closing or row.id in self._now:
+                    continue
+                lines = await take_left(self._desk, row)
+                if lines is not None:
+                    logger.info("%s is made here, in place of another replica", row.id)
+                    run = self._now[row.id] = NowRun(self._desk, row, lines)
+                    self._start(self._make_now, row, run)
+        except GptImageError as error:
+            logger.warning("batches of other replicas cannot be looked for now: %s", error)
+
     async def _take_over(self, row: "BatchRow") -> None:
         """Follow a batch whose process is gone; does nothing to one that another process follows."""
         if self._closing or row.id in self._followers or row.id in self._submissions:
@@ -334,7 +329,12 @@ class BatchRunner:
         """Begin nothing any more, and end what waits; a line that is being saved is saved."""
         self._closing = True
         for run in list(self._now.values()):
-            run.is_stopped = True
+            run.leave()
+
+    async def hand_over(self) -> None:
+        """Begin nothing any more, and let other replicas make the lines that are not sent; raises nothing."""
+        self.stop()
+        await release(self._desk, list(self._now))
 
     async def close(self, grace_s: float) -> None:
         """Wait until what is being saved is saved; cheap batches are followed by the next process."""
@@ -343,10 +343,3 @@ class BatchRunner:
             scope.cancel()
         with anyio.move_on_after(grace_s):
             await self._idle.wait()
-
-
-def _key(plan: Plan) -> str:
-    """By this, a repeated call is recognised."""
-    lines = [[line.name, identity(line.request), line.request.model] for line in plan.lines]
-    parts = [plan.is_cheap, plan.retry_of, lines]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -126,6 +126,10 @@ class BatchTable:
         """The cheap batches that are not over."""
         return self._select(batches.c.state != "ended", batches.c.cheap)
 
+    def open_now(self) -> list[BatchRow]:
+        """The others that are not over."""
+        return self._select(batches.c.state != "ended", sa.not_(batches.c.cheap))
+
     def recent(self, limit: int) -> list[BatchRow]:
         """The newest batches, at most `limit`."""
         return self._select(limit=limit)
@@ -143,6 +147,12 @@ class BatchTable:
         mine = sa.update(batches).where(batches.c.id == batch_id, batches.c.owner == from_owner)
         return self.connection.execute(mine.values(owner=owner)).rowcount > 0
 
+    def held(self, batch_id: str, owner: str) -> BatchRow | None:
+        """The batch, if `owner` works on it; until the end of the transaction, no other process takes it over."""
+        query = sa.select(batches).where(batches.c.id == batch_id).with_for_update(read=True)
+        found = [_from_row(dict(row)) for row in self.connection.execute(query).mappings()]
+        return next((row for row in found if row.owner == owner), None)
+
     def lines(self, batch_id: str) -> list[LineRow]:
         """The lines of a batch, in order."""
         query = sa.select(batch_lines).where(batch_lines.c.batch_id == batch_id).order_by(batch_lines.c.number)
@@ -159,6 +169,11 @@ class BatchTable:
         if rows:
             self.connection.execute(query, rows)
 
+    def forget_handovers(self, batch_id: str) -> None:
+        """Forget what another replica would need to make the lines of a batch."""
+        here = (batch_lines.c.batch_id == batch_id, batch_lines.c.sent.is_not(None))
+        self.connection.execute(sa.update(batch_lines).where(*here).values(sent=sa.null()))
+
     def ends(self, batch: BatchRow) -> dict[int, LineEnd]:
         """How the lines that are over have ended, by their numbers."""
         query = sa.select(jobs.c.id, jobs.c.state, jobs.c.outcome)
@@ -168,10 +183,16 @@ class BatchTable:
             for row in self.connection.execute(query)
         }
 
-    def states(self, batch: BatchRow) -> dict[int, str]:
-        """The states of the lines that were sent, by their numbers."""
-        query = sa.select(jobs.c.id, jobs.c.state).where(*_of_batch(batch, jobs.c.id, jobs.c.created_us))
-        return {int(row.id.rpartition("-")[2]): row.state for row in self.connection.execute(query)}
+    def states(self, batch: BatchRow) -> dict[int, tuple[str, str]]:
+        """The states of the lines that were sent, and the processes that sent them, by their numbers."""
+        query = sa.select(jobs.c.id, jobs.c.state, jobs.c.owner)
+        query = query.where(*_of_batch(batch, jobs.c.id, jobs.c.created_us))
+        return {int(row.id.rpartition("-")[2]): (row.state, row.owner) for row in self.connection.execute(query)}
+
+    def senders(self, batch: BatchRow) -> set[str]:
+        """The processes that have sent lines of which it is not known that they have ended."""
+        here = _of_batch(batch, jobs.c.id, jobs.c.created_us)
+        return set(self.connection.scalars(sa.select(jobs.c.owner).distinct().where(*here, jobs.c.state == "sent")))
 
     def newest_pictures(self, batch: BatchRow, limit: int) -> list[Picture]:
         """The pictures of a batch that were saved last, the newest last."""

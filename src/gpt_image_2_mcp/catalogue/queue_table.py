@@ -57,7 +57,9 @@ _CLAIM: Final = sa.text(
 _FORGET: Final = sa.text(
     "DELETE FROM jobs WHERE state = 'queued' AND handover IS NOT NULL AND owner = ANY(:gone) AND created_us < :before"
 )
-_OPEN_BATCHES: Final = sa.text("SELECT DISTINCT person, owner FROM batches WHERE cheap AND state <> 'ended'")
+_OPEN_BATCHES: Final = sa.text(
+    "SELECT DISTINCT person, owner FROM batches WHERE cheap = :cheap AND state IN ('preparing', 'open')"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +140,9 @@ class QueueTable:
             return None
         return QueuedJob(row_of(dict(found)), found["person"], found["handover"])
 
-    def open_batches(self) -> list[tuple[str, str]]:
-        """The people with cheap batches that are open, and the owners of these."""
-        return [(row.person, row.owner) for row in self.connection.execute(_OPEN_BATCHES)]
+    def open_batches(self, *, cheap: bool) -> list[tuple[str, str]]:
+        """The people with batches that are open, cheap ones or those that are made now, and the owners of these."""
+        return [(row.person, row.owner) for row in self.connection.execute(_OPEN_BATCHES, {"cheap": cheap})]
 
     def forget_old(self, *, gone: Collection[str]) -> int:
         """Delete the jobs that have waited for a replica for longer than `WAITS`; gives how many."""

@@ -131,7 +131,11 @@ class Recorder:
         def write(repositories: Repositories) -> None:
             from .job_end import JobEnd
 
-            row = self.store.ended_row(repositories, job, error) if isinstance(error, Exception) else None
+            # A shared line that was not sent may be another replica's by now: `NowRun` looks, and writes it.
+            if isinstance(error, Exception) and (job.status.sent or not job.is_shared_line):
+                row = self.store.ended_row(repositories, job, error)
+            else:
+                row = None
             self._write(repositories, JobEnd(ended, row), charge)
 
         await self.writer.run(write)

@@ -129,6 +129,8 @@ class Job:
     """What another replica of this server needs to make the job in place of this one, while it is not sent."""
     is_taken_over: bool = False
     """This process makes it in place of another one, as its row says."""
+    is_shared_line: bool = False
+    """A line of a batch that another replica goes on with if this one ends; see `jobs.shared_lines`."""
     passes_on: bool = False
     """Another replica is to make it, since this one ends."""
     is_passed_on: bool = False
@@ -148,8 +150,8 @@ class Job:
 
     @property
     def may_be_elsewhere(self) -> bool:
-        """Whether another process may have the same job, so that its row decides which one sends it."""
-        return self.is_click or self.handover is not None
+        """Whether another process may have the same job, so that a row decides which one sends it."""
+        return self.is_click or self.handover is not None or self.is_shared_line
 
     @property
     def is_listed(self) -> bool:

@@ -62,11 +62,11 @@ class JobRunner:
         self._idle = IdleTrim()
 
     def start(self, job: Job) -> Job:
-        """Start a job in the background, and return it; one that was started with its id is returned instead.
+        """Start a job in the background, and return it; one that has its id is returned instead, but for a line.
 
         Raises ShuttingDown after `close` was called, and what `check_room` raises.
         """
-        if job.id in self._jobs:
+        if job.id in self._jobs and not job.is_shared_line:
             return self._jobs[job.id]
         if self._closing:
             raise ShuttingDown

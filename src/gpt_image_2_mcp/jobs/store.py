@@ -35,6 +35,7 @@ from .job import Delivery, Job
 from .loss import describe_loss
 from .repeated import JOINABLE_S, SILENT_TIMEOUT_S
 from .serialization import STOPPED, stored_request
+from .shared_lines import claim_line, held_batch
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow, JobState
@@ -131,7 +132,10 @@ class JobStore:
     def write_failures(self, repositories: Repositories, failed: Sequence[tuple[Job, Exception]]) -> None:
         """The same for several, in the writer thread."""
         with repositories.unit_of_work() as unit:
+            owner = repositories.catalogue_store.owner
             for job, error in failed:
+                if job.is_shared_line and held_batch(unit, job.id, owner) is None:
+                    continue
                 if row := self.ended_row(repositories, job, error):
                     unit.jobs.catch_up(row)
 
@@ -153,6 +157,7 @@ class JobStore:
 
         Raises:
             JobTaken: another process has it.
+            BatchTaken: another replica has the batch of a line.
             DatabaseUnusable: the database cannot be written, so another process could have it as well.
 
         """
@@ -302,6 +307,10 @@ class JobStore:
         row = self._row(repositories, job, state)
         with repositories.unit_of_work() as unit:
             if row is None:
+                return
+            if job.is_shared_line:
+                claim_line(unit, row, is_sent=state == "sent")
+                job.has_row = job.has_row or state == "sent"
                 return
             if state == "queued" and job.wish and not job.is_taken_over:
                 within = timedelta(seconds=JOINABLE_S)

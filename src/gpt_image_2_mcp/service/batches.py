@@ -25,7 +25,8 @@ from ..batches.lines import (
     read_lines,
     refuse,
 )
-from ..batches.runner import BatchRunner, Plan
+from ..batches.plan import Plan
+from ..batches.runner import BatchRunner
 from ..billing.prices import BATCH_SHARE
 from ..errors import BadRequest, DatabaseUnusable, GptImageError
 from ..generation.charges import PricedRequest
@@ -210,6 +211,14 @@ class BatchService:
     async def resume(self) -> None:
         """Go on with the cheap batches that processes left; raises nothing."""
         await self._runner.resume()
+
+    async def go_on(self) -> None:
+        """Make what other replicas have left of the batches that they were making; raises nothing."""
+        await self._runner.go_on()
+
+    async def hand_over(self) -> None:
+        """Begin nothing any more, and let other replicas go on; see `BatchRunner.hand_over`."""
+        await self._runner.hand_over()
 
     def stop(self) -> None:
         """Begin no batch and no line any more; see `BatchRunner.stop`."""

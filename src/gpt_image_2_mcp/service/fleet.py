@@ -75,6 +75,7 @@ class Fleet:
             await anyio.sleep(LOOK_S)
             try:
                 await self.look()
+                await self.make_batches()
                 is_time = anyio.current_time() - waiting_at > DISK_S
                 waiting_at = anyio.current_time() if is_time else waiting_at
                 await self.put_in_order(waiting=is_time)
@@ -127,6 +128,17 @@ class Fleet:
             logger.exception("what a killed process has left of a person cannot be put in order yet")
             return False
         return True
+
+    async def make_batches(self) -> None:
+        """Go on with the batches that other replicas were making and have left; raises DatabaseUnusable."""
+        people = await self._everyone.run(_people_with_left_batches)
+        if people:
+            # Of the lines that a killed replica has not sent, the money is free again before it is reserved anew.
+            await recover_rows(self._everyone, self._model_for)
+        for person in people:
+            if not self._is_ending:
+                async with self._service_of(person) as service:
+                    await service.batches.go_on()
 
     async def follow_batches(self) -> None:
         """Follow the cheap batches that no other replica follows; raises DatabaseUnusable."""
@@ -186,9 +198,18 @@ def _people_with_batches(repositories: Repositories) -> list[str]:
     """The people whose cheap batches this replica follows, or can: a service that was closed follows none."""
     store = repositories.catalogue_store
     with repositories.unit_of_work(read_only=True) as unit:
-        found = unit.queue.open_batches()
+        found = unit.queue.open_batches(cheap=True)
         free = store.dead_owners({owner for _, owner in found}) | {store.owner}
     return sorted({person for person, owner in found if owner in free})
+
+
+@retry_undone
+def _people_with_left_batches(repositories: Repositories) -> list[str]:
+    """The people with batches that are made now, whose replica has left them."""
+    with repositories.unit_of_work(read_only=True) as unit:
+        found = unit.queue.open_batches(cheap=False)
+        gone = repositories.catalogue_store.dead_owners({owner for _, owner in found})
+    return sorted({person for person, owner in found if owner in gone})
 
 
 @retry_undone

@@ -158,7 +158,7 @@ class ImageService:
 
     async def hand_over(self) -> None:
         """Start nothing any more, and pass on what is not sent to other replicas; see `JobRunner.hand_over`."""
-        self.batches.stop()
+        await self.batches.hand_over()
         await self._jobs.hand_over()
 
     def give_up_ahead(self) -> None:

@@ -133,7 +133,7 @@ def _look_for_queue(repositories: Repositories) -> None:
         owners = unit.queue.owners()
         unit.queue.forget_old(gone=owners)
         unit.queue.claim("nobody", gone=owners)
-        unit.queue.open_batches()
+        unit.queue.open_batches(cheap=True)
         unit.queue.with_lost({"nobody"})
         unit.queue.under_way({"nobody"})
 

@@ -241,7 +241,7 @@ async def test_the_same_call_on_another_replica_joins_what_waits_or_was_passed_o
 
 
 async def test_a_sent_job_of_a_killed_replica_is_lost_told_once_and_not_sent_again_by_itself(
-    team_database: PostgresUrl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    team_database: PostgresUrl, tmp_path: Path, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leases, "LEASE_SECONDS", 100 * PATIENCE_S)
     async with two(team_database, tmp_path) as (one, other), replica(team_database, tmp_path / "third") as third:
@@ -256,7 +256,10 @@ async def test_a_sent_job_of_a_killed_replica_is_lost_told_once_and_not_sent_aga
         again, then = other.alice, third.alice
         text = said(await again.final("generate_image", **FOX))
         assert "its answer is lost. It may have been billed" in text
-        # Another replica knows that it was told: the same call is a new wish.
+        # Another replica knows that it was told, which is written after the answer: the same call is a new wish.
+        with anyio.fail_after(PATIENCE_S):
+            while query("SELECT bool_and(fetched) FROM jobs") != [(True,)]:
+                await look_again()
         assert not (await then.call("generate_image", **FOX)).is_error
         assert "is lost" in said(await then.call("get_image_job", job_id=sent))
         assert (other.knobs.paid, third.knobs.paid) == (0, 1)

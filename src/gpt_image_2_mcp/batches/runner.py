@@ -299,6 +299,8 @@ class BatchRunner:
             store = repositories.catalogue_store
             if row.owner != store.owner and row.owner not in store.dead_owners({row.owner}):
                 return False
+            if row.owner == store.owner and row.state == "preparing":
+                return False  # This process is about to write how that went.
             with repositories.unit_of_work() as unit:
                 if not unit.batches.take_over(row.id, store.owner, from_owner=row.owner):
                     return False

@@ -11,7 +11,6 @@ import anyio.to_thread
 import httpx2
 
 from ..settings import Settings
-from .lazy_types import defer_types
 from .rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ class LazyBackend:
                 await self._transport.aclose()
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> "Backend":
-        defer_types()
         from .backend import Backend
         from .sync_transport import SyncTransport
 

@@ -12,7 +12,7 @@ _FLOOR, _TIMES = 6.0, 2.5
 _BINS = 12
 _FOREIGN = 9.0
 """The median of the differences from which on it is not the same picture, of which one could learn what is usual."""
-_DOUBT = 4.0
+_DOUBT = 2.5
 """How many times the square of what is usual a difference has of which nothing is taken; of larger ones the most is."""
 _GAP = 15
 """The edge of the largest gap in what is surely new, in pixels, that is new as well."""

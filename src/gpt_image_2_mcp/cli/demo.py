@@ -50,6 +50,8 @@ def run_demo(output: Path) -> None:
 
     """
     output.mkdir(parents=True, exist_ok=True)
+    # A shell starts what is to run in the background with SIGINT ignored; all three signals would be.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     anyio.run(_demo, output)
     _heading("Use it with your own client and key")
     click.echo(

@@ -33,15 +33,16 @@ _BLEED_OF_PICTURE, _BLEED_OF_CHANGE = 0.03, 0.22
 on the new object is larger than the mask."""
 
 
-def changed(original: Array, matched: Floats, stays: Mask) -> Mask:
+def changed(original: Array, matched: Floats, stays: Mask, edges: Floats) -> Mask:
     """Where a picture shows something else; small differences of drawing, more of them at edges, are none.
 
-    `matched` has the colours and the places of `original`. What is usual is learnt where the most of it `stays`.
+    `matched` has the colours and the places of `original`, of which `edges_of` has given the `edges`. What is usual is
+    learnt where the most of it `stays`.
     """
     size = original.shape[0] * original.shape[1]
     apart: Floats = cv2.absdiff(original.astype(np.float32), matched).max(-1)
     difference = cv2.GaussianBlur(apart, (0, 0), 2)
-    usual = _usual(difference, _gradient(original), stays)
+    usual = _usual(difference, edges, stays)
     tolerance = _FLOOR if usual is None else _FLOOR + _TIMES * usual
     ratio: Floats = difference / tolerance
     labels, areas = _components(ratio > 1)
@@ -55,18 +56,19 @@ def changed(original: Array, matched: Floats, stays: Mask) -> Mask:
     return _filled(found > 0)
 
 
-def surely_new(original: Array, matched: Floats, change: Mask, stays: Mask) -> Floats:
+def surely_new(original: Array, matched: Floats, change: Mask, stays: Mask, edges: Floats) -> Floats:
     """How much of each pixel of a `change` and round it is surely new, 0 to 1, so that the rest can be left as it was.
 
     A change is found in blurred copies, and so with some of what lies beside it: letters that the model drew a little
     softer, a line that it drew a little aside. Where what differs is about what is usual, it is not new. Gaps between
-    what is new are closed, and nothing within it is in doubt, or what was there before would be seen through it.
+    what is new are closed, and nothing within it is in doubt, or what was there before would be seen through it. The
+    arguments are as in `changed`.
     """
     apart = original.astype(np.float32) - matched
     squares: Floats = (apart * apart).mean(-1)
     squares = cv2.GaussianBlur(squares, (0, 0), 1)
     difference: Floats = np.sqrt(squares)
-    usual = _usual(difference, _gradient(original), stays)
+    usual = _usual(difference, edges, stays)
     if usual is None:
         return np.ones(change.shape, dtype=np.float32)
     times: Floats = squares / (usual**2 + 1)
@@ -90,7 +92,7 @@ def _ramp(values: Floats) -> Floats:
     return (part * part * (3 - 2 * part)).astype(np.float32)
 
 
-def _gradient(picture: Array) -> Floats:
+def edges_of(picture: Array) -> Floats:
     """How strong the edges are at each place."""
     brightness = grey(picture)
     across: Floats = cv2.Sobel(brightness, cv2.CV_32F, 1, 0) / 8

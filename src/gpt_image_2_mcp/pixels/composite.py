@@ -7,7 +7,7 @@ import numpy as np
 
 from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
-from .change_map import NO_BLEEDING, Bleeding, changed, find_bleeding, matte_of, surely_new
+from .change_map import NO_BLEEDING, Bleeding, changed, edges_of, find_bleeding, matte_of, surely_new
 from .colour import ColourMatch, find_match
 
 LOOK_EDGE = 1536
@@ -53,26 +53,26 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     size = (small.shape[1], small.shape[0])
     factor = original.shape[1] / size[0]
     inside = None if mask is None else _reduced_mask(mask > 0, size)
-    drawn = resized(model, size)
+    drawn, edges = resized(model, size), edges_of(small)
     keep = np.ones(small.shape[:2], dtype=bool) if inside is None else distance_to(inside) > AWAY
     movement = find_movement(small, drawn, keep)
     aligned = movement.apply(drawn, size)
     colour = find_match(small, aligned, keep)
-    change = changed(small, colour.apply(aligned), keep)
+    change = changed(small, colour.apply(aligned), keep, edges)
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
     stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
     if stayed.mean() > 1 - NEW_PICTURE and not movement.is_none:
         movement = find_movement(small, drawn, stayed, first=movement)
         aligned = movement.apply(drawn, size)
         colour = find_match(small, aligned, stayed)
-        change = changed(small, colour.apply(aligned), stayed)
+        change = changed(small, colour.apply(aligned), stayed, edges)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
     feather = FEATHER / factor if factor > 1 else FEATHER
     matte = matte_of(inside if is_all_new else change, inside, grow=GROW, feather=feather)
     matched = colour.apply(aligned)
     if not is_all_new:
-        matte *= surely_new(small, matched, change, stayed)
+        matte *= surely_new(small, matched, change, stayed, edges)
     stays = distance_to(inside) > AWAY
     bleeding = NO_BLEEDING if is_all_new else find_bleeding(change, inside)
     dx, dy = movement.shift(size)

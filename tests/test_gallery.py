@@ -30,6 +30,7 @@ from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.library.contact_sheet import make_cells
+from gpt_image_2_mcp.library.gallery.given import given_of
 from gpt_image_2_mcp.library.gallery.renderer import environment, gallery_html
 from gpt_image_2_mcp.library.gallery.session_tree import lines
 from gpt_image_2_mcp.library.thumbnails import thumbnail
@@ -89,7 +90,7 @@ class Read(HTMLParser):
 
 def page(pictures: Iterable[Picture], **options: Any) -> str:
     given: dict[str, Any] = {"thumbnail": always(SMALL), "zone": UTC, **options}
-    return "".join(gallery_html(pictures, **given))
+    return "".join(gallery_html(given_of(list(pictures)), **given))
 
 
 def always(small: bytes | None) -> Callable[[Picture], bytes | None]:
@@ -580,7 +581,7 @@ def test_thumbnails_are_made_as_the_page_is_written_and_not_held(tmp_path: Path)
     pictures = [saved(tmp_path, None, name=f"image-20261122-140300-{number:06x}") for number in range(100)]
     tracemalloc.start()
     try:
-        written = sum(map(len, gallery_html(pictures, thumbnail=always(large))))
+        written = sum(map(len, gallery_html(given_of(pictures), thumbnail=always(large))))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -15,7 +15,7 @@ from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
 from ..progress import CountCallback
 from ..thumbnails import thumbnail
-from .given import given_of
+from .given import Given, given_of
 
 _BEGINNING: Final = re.compile(
     rb"""<!doctype html>\s*<html lang="en">\s*<head>\s*<meta charset="utf-8">\s*"""
@@ -67,19 +67,20 @@ def draw_gallery(
 
     For `read` and `cache` see `thumbnails.thumbnail`.
     """
-    done, total = count(1), len(given_of(pictures).pictures)
+    given = given_of(pictures)
+    done, total = count(1), len(given.pictures)
 
     def draw(picture: Picture) -> bytes | None:
         if on_progress:
             on_progress(next(done), total)
         return thumbnail(picture, read=read, cache=cache)
 
-    write_gallery(path, pictures, policy=policy, thumbnail=draw)
+    write_gallery(path, given, policy=policy, thumbnail=draw)
     return total
 
 
 def write_gallery(
-    path: Path, pictures: Sequence[Picture], *, policy: WritePolicy, thumbnail: Callable[[Picture], bytes | None]
+    path: Path, given: Given, *, policy: WritePolicy, thumbnail: Callable[[Picture], bytes | None]
 ) -> None:
     """Write a gallery to a path that `resolve_gallery_path` returned; for `thumbnail` see `gallery_html`. Blocks.
 
@@ -90,7 +91,7 @@ def write_gallery(
     from .renderer import gallery_html
 
     try:
-        html = gallery_html(pictures, thumbnail=thumbnail, beside=path.parent)
+        html = gallery_html(given, thumbnail=thumbnail, beside=path.parent)
         with open_resolved(path.parent, policy) as folder:
             write_file((piece.encode() for piece in html), [path], folder=folder, replace=True)
     except OSError as error:

@@ -5,7 +5,7 @@ Importing this module imports Jinja2, so `Library` does it only when a gallery i
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ...catalogue.picture_record import Picture
 from .cards import Cards
 from .filters import FILTERS, cleaned
-from .given import given_of
+from .given import Given
 from .view import GalleryView
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -34,7 +34,7 @@ class Asset:
 
 
 def gallery_html(
-    pictures: Iterable[Picture],
+    given: Given,
     *,
     thumbnail: Callable[[Picture], bytes | None],
     title: str = "Pictures",
@@ -48,7 +48,6 @@ def gallery_html(
     or cannot be shown. Links are relative to the folder `beside`, in which the page will lie, and absolute for pictures
     elsewhere. Days and times are those of `zone`; None is this machine's zone.
     """
-    given = given_of(list(pictures))
     return (
         environment()
         .get_template("gallery.html.jinja")

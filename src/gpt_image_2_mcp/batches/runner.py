@@ -267,7 +267,7 @@ class BatchRunner:
         try:
             if self._marker is not None and not self._marker.exists():
                 return
-            rows = await self._desk.writer.read(lambda unit: unit.batches.open_cheap())
+            rows = await self._desk.writer.read(lambda unit: unit.batches.not_over(cheap=True))
             if not rows and self._marker is not None:
                 self._marker.unlink(missing_ok=True)
             for row in rows:
@@ -278,7 +278,7 @@ class BatchRunner:
     async def go_on(self) -> None:
         """Make what other replicas have left of the batches that they were making; raises nothing."""
         try:
-            for row in await self._desk.writer.read(lambda unit: unit.batches.open_now()):
+            for row in await self._desk.writer.read(lambda unit: unit.batches.not_over(cheap=False)):
                 if self._closing or row.id in self._now:
                     continue
                 lines = await take_left(self._desk, row)

@@ -122,13 +122,9 @@ class BatchTable:
         is_near = sa.or_(batches.c.state != "ended", batches.c.created_us > to_microseconds(after))
         return next(iter(self._select(batches.c.key == key, is_near)), None)
 
-    def open_cheap(self) -> list[BatchRow]:
-        """The cheap batches that are not over."""
-        return self._select(batches.c.state != "ended", batches.c.cheap)
-
-    def open_now(self) -> list[BatchRow]:
-        """The others that are not over."""
-        return self._select(batches.c.state != "ended", sa.not_(batches.c.cheap))
+    def not_over(self, *, cheap: bool) -> list[BatchRow]:
+        """The batches that are not over: cheap ones, or those that are made now."""
+        return self._select(batches.c.state != "ended", batches.c.cheap.is_(cheap))
 
     def recent(self, limit: int) -> list[BatchRow]:
         """The newest batches, at most `limit`."""

@@ -28,7 +28,7 @@ from .connection_guard import ANSWER_SECONDS, ConnectionGuard
 from .database import Database, mode_of, person_of
 from .leases import Lease, presence_key
 from .people import set_person
-from .postgres_errors import explain, is_undone
+from .postgres_errors import explain, is_locked_out, is_undone
 from .retry import retry_undone
 from .upgrade import create_or_upgrade
 from .url import SANDBOX_SCHEMA, PostgresUrl
@@ -59,9 +59,6 @@ All others wait behind it, also those who only read, and a backup may read for m
 go on for `OTHERS_SECONDS`, and tries again.
 """
 OTHERS_SECONDS: Final = 5.0
-
-_LOCKED: Final = "55P03"
-"""The SQLSTATE of a statement that has waited for a lock in vain."""
 
 POOL_SECONDS: Final = ANSWER_SECONDS + CONNECT_SECONDS
 """Seconds that a transaction waits for a connection: as long as one is busy whose server does not answer."""
@@ -141,8 +138,7 @@ def _bring_up_to_date(database: Database) -> None:
         try:
             retry_undone(create_or_upgrade)(database)
         except DatabaseUnusable as error:
-            is_locked = getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == _LOCKED
-            if not is_locked or monotonic() > give_up_at:
+            if not is_locked_out(error) or monotonic() > give_up_at:
                 raise
         else:
             return

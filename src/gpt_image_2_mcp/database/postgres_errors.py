@@ -4,9 +4,11 @@ from typing import Final
 
 from sqlalchemy import exc
 
+from ..errors import DatabaseUnusable
 from .connection_guard import ConnectionGuard
 from .url import PostgresUrl
 
+_LOCKED: Final = "55P03"
 _EXPLANATIONS: Final = {
     "25006": "can only be read there. Name the server that is written to",
     "23505": "was changed by others at the same time. Try again",
@@ -18,7 +20,7 @@ _EXPLANATIONS: Final = {
     "42501": "does not give this user enough rights. Let it create and change tables: make it the database's owner",
     "53100": "cannot grow: the server's disk is full. Make room and try again",
     "53": "cannot be used: the server has no memory or connections left. Try again, or raise its limits",
-    "55P03": "is held by another process. Try again; if it goes on, end the other servers of this kind",
+    _LOCKED: "is held by another process. Try again; if it goes on, end the other servers of this kind",
     "57014": "took too long, and the server broke off. Try again",
     "57": "cannot be used: the server is starting or ending. Try again",
     "58": "cannot be read or written: the server's disk reports an error. Check that disk",
@@ -41,9 +43,8 @@ def explain(error: exc.DBAPIError, url: PostgresUrl, guard: ConnectionGuard) -> 
     """The `what` of `DatabaseUnusable` for an error of the driver; None where the error is a bug of this program."""
     if guard.is_silent:
         return f"has not answered for {guard.limit:.0f} s. Look whether its server and that one's disk answer"
-    code: str | None = getattr(error.orig, "sqlstate", None)
+    code = _code(error)
     words = str(error.orig).splitlines()[0].removeprefix("connection failed: ").rstrip(".")
-    # There is no SQLSTATE for a connection that could not be made, or that broke.
     lost = isinstance(error, (exc.OperationalError, exc.InterfaceError)) or words.startswith("invalid connection")
     if code is None and lost:
         return f"cannot be used: {url.redact(words)}. Check GPT_IMAGE_2_DATABASE_URL and whether the server is up"
@@ -55,5 +56,15 @@ def is_undone(error: exc.DBAPIError, guard: ConnectionGuard) -> bool:
     if guard.is_silent:
         # It may be as silent again.
         return False
-    code: str | None = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or (code or "").startswith(_UNDONE)
+    return error.connection_invalidated or (_code(error) or "").startswith(_UNDONE)
+
+
+def is_locked_out(error: DatabaseUnusable) -> bool:
+    """Whether a statement has waited for a lock in vain."""
+    cause = error.__cause__
+    return isinstance(cause, exc.DBAPIError) and _code(cause) == _LOCKED
+
+
+def _code(error: exc.DBAPIError) -> str | None:
+    """The SQLSTATE; None for a connection that could not be made, or that broke."""
+    return getattr(error.orig, "sqlstate", None)

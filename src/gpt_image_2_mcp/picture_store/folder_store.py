@@ -86,9 +86,8 @@ class FolderStore:
         except (OSError, BadRequest) as error:
             raise _unusable(error) from error
 
-    def older(self, prefix: str, than: datetime, *, or_larger: int | None = None) -> Iterator[str]:
+    def older(self, prefix: str, than: datetime, *, or_larger: float = math.inf) -> Iterator[str]:
         """The keys of the files below a prefix that were written before a time, or have more bytes."""
-        most = math.inf if or_larger is None else or_larger
         kind, _, person = prefix.strip("/").partition("/")
         top = self.folder / kind
         people = [top / person] if person else sorted(top.iterdir()) if top.is_dir() else []
@@ -101,7 +100,7 @@ class FolderStore:
                     found = path.lstat()
                 except FileNotFoundError:
                     continue
-                is_over = found.st_mtime < than.timestamp() or found.st_size > most
+                is_over = found.st_mtime < than.timestamp() or found.st_size > or_larger
                 if stat.S_ISREG(found.st_mode) and is_key(key) and is_over:
                     yield key
 

@@ -64,12 +64,13 @@ class ObjectStore:
         except NoSuchObject:
             return
 
-    def older(self, prefix: str, than: datetime, *, or_larger: int | None = None) -> Iterator[str]:
+    def older(self, prefix: str, than: datetime, *, or_larger: float = math.inf) -> Iterator[str]:
         """The keys of the objects below a prefix that were stored before a time, or have more bytes."""
-        most = math.inf if or_larger is None else or_larger
         with _readable_errors(prefix):
             for page in obstore.list(self._store, prefix=prefix.rstrip("/")):  # pyright: ignore[reportUnknownMemberType]
-                yield from (found["path"] for found in page if found["last_modified"] < than or found["size"] > most)
+                yield from (
+                    found["path"] for found in page if found["last_modified"] < than or found["size"] > or_larger
+                )
 
     def link(self, key: str, seconds: int) -> Link:
         """A presigned link of the object store."""

@@ -1,5 +1,6 @@
 """`PictureStore`: what a store of pictures does. There are two: a folder, and an object store (S3, Azure, Google)."""
 
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import PurePath
@@ -67,7 +68,7 @@ class PictureStore(Protocol):
         """Delete what is stored under a key, if there is anything. Raises StoreUnusable."""
         ...
 
-    def older(self, prefix: str, than: datetime, *, or_larger: int | None = None) -> Iterator[str]:
+    def older(self, prefix: str, than: datetime, *, or_larger: float = math.inf) -> Iterator[str]:
         """The keys below `KIND/` or `KIND/PERSON/` whose objects were stored before a time, or have more bytes.
 
         Raises StoreUnusable.

@@ -28,6 +28,7 @@ from ..parameters.models import (
     ListImagesRequest,
     ListSessionsRequest,
     MakeBatchRequest,
+    PaidRequest,
     ShowImageRequest,
     StartSessionRequest,
 )
@@ -70,7 +71,7 @@ async def generate_image(request: GenerateRequest, call: Call, consent: ConsentA
     person, who may not see the preview), or a job_id for get_image_job.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
+    return await _make(request, call)
 
 
 async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -81,7 +82,7 @@ async def edit_image(request: EditRequest, call: Call, consent: ConsentAnswer) -
     reach this tool: ask for a path or URL.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
+    return await _make(request, call)
 
 
 async def start_edit_session(request: StartSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -91,7 +92,7 @@ async def start_edit_session(request: StartSessionRequest, call: Call, consent: 
     go to the same folder. All chats share sessions; one expires after an hour without use. Costs like generate_image.
     """
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
+    return await _make(request, call)
 
 
 async def continue_edit_session(request: ContinueSessionRequest, call: Call, consent: ConsentAnswer) -> CallToolResult:
@@ -104,7 +105,7 @@ async def continue_edit_session(request: ContinueSessionRequest, call: Call, con
     if request.is_set_back and request.from_turn is not None:
         return set_back_result(await _service(call).sessions.set_back(request.session_id, request.from_turn))
     require_consent(consent)
-    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
+    return await _make(request, call)
 
 
 async def end_edit_session(request: EndSessionRequest, call: Call) -> CallToolResult:
@@ -246,6 +247,11 @@ def all_tools() -> tuple[Tool, ...]:
         RequestTool.of(cancel_image_job, CancelJobRequest, title="Stop a queued picture", annotations=ends),
         RequestTool.of(image_costs, CostsRequest, title="What pictures cost", annotations=reads),
     )
+
+
+async def _make(request: PaidRequest, call: Call) -> CallToolResult:
+    """Start a request's job, and wait for it."""
+    return await _wait(call, _service(call).start(request, client=client_of(call), wish=WISH.get()))
 
 
 async def _wait(call: Call, job: Job, *, is_caller: bool = True) -> CallToolResult:

@@ -1,7 +1,8 @@
 """The real parts that several tests share; those with a configuration of a test's own are opened by the test."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from postgres_server import Server
@@ -9,6 +10,7 @@ from postgres_server import Server
 from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.azure import Azure, running_azure
+from .parts.composed import Composed, running_services, with_issuer
 from .parts.identity_provider import SERVICE, IdentityProvider, running_provider
 from .parts.s3 import S3, running_s3
 from .served import SECRET, Served, served, write_tokens
@@ -75,6 +77,33 @@ def served_team(
     postgres_server.drop(url)
 
 
+RunComposed = Callable[..., AbstractContextManager[Composed]]
+
+
+@pytest.fixture(scope="session")
+def composed_with_login(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: Server,
+    sandbox_url: str,
+    provider_process: IdentityProvider,
+) -> RunComposed:
+    """Runs the services of the Compose file with the identity provider; arguments are further variables of theirs."""
+
+    @contextmanager
+    def run(**environ: str) -> Generator[Composed]:
+        folder = tmp_path_factory.mktemp("composed")
+        with_issuer(folder, provider_process.issuer)
+        with running_services(folder, postgres_server, openai=sandbox_url, tokens=None, **environ) as services:
+            yield services
+
+    return run
+
+
+def _set(monkeypatch: pytest.MonkeyPatch, environ: Mapping[str, str]) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 def s3_process() -> Iterator[S3]:
     with running_s3() as server:
@@ -84,8 +113,7 @@ def s3_process() -> Iterator[S3]:
 @pytest.fixture
 def s3(s3_process: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
     """An S3 server that checks signatures; the environment has its credentials."""
-    for name, value in s3_process.environ.items():
-        monkeypatch.setenv(name, value)
+    _set(monkeypatch, s3_process.environ)
     return s3_process
 
 
@@ -98,8 +126,7 @@ def azure_process() -> Iterator[Azure]:
 @pytest.fixture
 def azure(azure_process: Azure, monkeypatch: pytest.MonkeyPatch) -> Azure:
     """The emulator of Azure Blob Storage, which checks signatures; the environment has its credentials."""
-    for name, value in azure_process.environ.items():
-        monkeypatch.setenv(name, value)
+    _set(monkeypatch, azure_process.environ)
     return azure_process
 
 

@@ -19,10 +19,10 @@ import httpx2
 import pytest
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
-from postgres_server import Server
 from workbench import META, SMALL, TOOLS, said
 
-from .parts.composed import Composed, running_services, with_issuer
+from .conftest import RunComposed
+from .parts.composed import Composed
 from .parts.identity_provider import NODE, IdentityProvider
 from .parts.logged_in import PersonsClient, Where, python_client, typescript_client
 from .parts.process import free_port
@@ -35,15 +35,8 @@ pytestmark = [pytest.mark.anyio, pytest.mark.thorough, pytest.mark.skipif(sys.pl
 
 
 @pytest.fixture(scope="module")
-def composed(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres_server: Server,
-    sandbox_url: str,
-    provider_process: IdentityProvider,
-) -> Iterator[Composed]:
-    folder = tmp_path_factory.mktemp("composed")
-    with_issuer(folder, provider_process.issuer)
-    with running_services(folder, postgres_server, openai=sandbox_url) as services:
+def composed(composed_with_login: RunComposed) -> Iterator[Composed]:
+    with composed_with_login() as services:
         yield services
 
 

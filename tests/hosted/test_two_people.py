@@ -18,12 +18,12 @@ import httpx2
 import pytest
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
-from postgres_server import Server
 from promises import promise
 from stdio_bench import Box
 from workbench import JOB, KEY, META, SMALL, said
 
-from .parts.composed import Composed, running_services, with_issuer
+from .conftest import RunComposed
+from .parts.composed import Composed
 from .parts.identity_provider import IdentityProvider
 from .parts.logged_in import CallFailed, PersonsClient, Where, python_client, typescript_client
 
@@ -40,21 +40,8 @@ LOST = "It may have been billed"
 
 
 @pytest.fixture
-def composed(
-    tmp_path_factory: pytest.TempPathFactory,
-    postgres_server: Server,
-    sandbox_url: str,
-    provider_process: IdentityProvider,
-) -> Iterator[Composed]:
-    folder = tmp_path_factory.mktemp("composed")
-    with_issuer(folder, provider_process.issuer)
-    with running_services(
-        folder,
-        postgres_server,
-        openai=sandbox_url,
-        GPT_IMAGE_2_LEASE_S="3",
-        GPT_IMAGE_2_PICTURES_PER_MINUTE="1000",
-    ) as services:
+def composed(composed_with_login: RunComposed) -> Iterator[Composed]:
+    with composed_with_login(GPT_IMAGE_2_LEASE_S="3", GPT_IMAGE_2_PICTURES_PER_MINUTE="1000") as services:
         yield services
 
 

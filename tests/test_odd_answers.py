@@ -408,7 +408,7 @@ def ill_headed(head: str, content: bytes = GOOD.encode()) -> bytes:
 NO_HTTP: dict[str, bytes] = {
     "a header without a colon": ill_headed("HTTP/1.1 200 OK\r\nno header\r\ncontent-length: LENGTH"),
     "two lengths": ill_headed("HTTP/1.1 200 OK\r\ncontent-length: LENGTH\r\ncontent-length: 9"),
-    "a header of 150 kB": ill_headed(f"HTTP/1.1 200 OK\r\nx: {'y' * 150_000}\r\ncontent-length: LENGTH"),
+    "a header of 300 kB": ill_headed(f"HTTP/1.1 200 OK\r\nx: {'y' * 300_000}\r\ncontent-length: LENGTH"),
     "another version": ill_headed("HTTP/2 200 OK\r\ncontent-length: LENGTH"),
     "the picture itself": ill_headed("HTTP/1.1 200 OK\r\nno header\r\ncontent-length: LENGTH", PNG),
     "no head": GOOD.encode(),

@@ -48,7 +48,8 @@ export function startAlone(): void {
     if (isFed) return;
     void attempt(async () => {
       const opened = await open([]);
-      view.value = opened.shown ? 'look' : 'library';
+      // Where there is a picture, the view is the one that the page began with, or that the person has chosen since.
+      if (!opened.shown) view.value = 'library';
     }).finally(() => (awaited.value = null));
   }, ALONE_AFTER_MS);
 }

@@ -103,6 +103,9 @@ def _missing_note(picture: Picture, listing: Listing) -> str:
 
 
 def _no_pictures_text(listing: Listing) -> str:
+    if listing.found.has_more:
+        page = listing.found.page
+        return f"Page {page} has no picture that you asked for; page {page + 1} has older ones."
     if listing.found.page > 1:
         return f"There is no page {listing.found.page}. Leave out `page` to see the newest."
     if not listing.filtered:

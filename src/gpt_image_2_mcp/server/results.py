@@ -174,7 +174,7 @@ def _fit_lines(headline: str, lines: Sequence[str], total: int | None = None) ->
 def _files_note(job: Job) -> str:
     if not isinstance(job.outcome, Report):
         return ""
-    first, *others = job.outcome.images
+    first, *others = job.outcome.wanted
     return f", {first.path}" + (f" and {len(others)} more" if others else "")
 
 

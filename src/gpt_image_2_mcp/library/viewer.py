@@ -269,14 +269,7 @@ class Viewer:
 def _calls_in_order(found: SearchResult) -> SearchResult:
     """Put the pictures of each call into the order in which they were made; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
-    return replace(found, pictures=tuple(picture for call in calls for picture in _in_order(call)))
-
-
-def _in_order(call: list[Picture]) -> list[Picture]:
-    """The pictures of a call, in which each comes before the one that it was made from."""
-    ordered = call[::-1]
-    ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
-    return ordered
+    return replace(found, pictures=tuple(picture for call in calls for picture in call[::-1]))
 
 
 def _turn(picture: Picture) -> int:

@@ -51,8 +51,8 @@ _ROTATE: Final = re.compile(
 _FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertical)(?:ly)?)?\b", re.IGNORECASE)
 _STEP_WORD: Final = re.compile(r"\b(crop|rotate)", re.IGNORECASE)
 _STEP_RULES: Final = {
-    "crop": "a crop is said as `crop LEFT,TOP,RIGHT,BOTTOM of 1024x683`, in the size at which you saw the picture, or in"
-    " shares such as `crop 0%,0%,50%,100%`",
+    "crop": "a crop is said as `crop LEFT,TOP,RIGHT,BOTTOM of 1024x683`, in the size at which you saw the picture, or"
+    " in shares such as `crop 0%,0%,50%,100%`",
     "rotate": "a picture is turned by 90, 180 or 270 degrees to the right, or `left`, as in `rotate 90 left`",
 }
 _RULES: Final = re.compile(r" (?:The names are|Examples of targets:) [^\n]*\Z")

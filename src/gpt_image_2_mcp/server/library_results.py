@@ -113,6 +113,11 @@ def _no_pictures_text(listing: Listing) -> str:
             "Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in earlier"
             " pictures."
         )
+    if listing.by_turn:
+        return (
+            "No picture is a turn of such a session: `session_id` is the one that start_edit_session gave, not a picture's"
+            " id. list_edit_sessions shows the active ones."
+        )
     text = (
         "No picture matches. Use fewer filters. Each word of `query` must be the beginning of a word in the prompt, in"
         " the prompt's language, or in the file's name."

@@ -46,7 +46,7 @@ async def test_an_answer_says_that_a_logo_among_several_pictures_is_drawn_anew(b
     bench.photo("mug.png")
     bench.photo("logo.png", size=(640, 640))
     bench.mask()
-    both: dict[str, Any] = {"prompt": "the logo of image 2 on the mug", "images": ["mug.png", "logo.png"], "size": SMALL}
+    both: dict[str, Any] = {"prompt": "the logo on the mug", "images": ["mug.png", "logo.png"], "size": SMALL}
     made = await bench.made("edit_image", **both)
     assert "What was taken from these pictures is drawn anew: a logo, a face or a text is never exactly the same." in (
         made.text.splitlines()

@@ -115,8 +115,8 @@ def _no_pictures_text(listing: Listing) -> str:
         )
     if listing.by_turn:
         return (
-            "No picture is a turn of such a session: `session_id` is the one that start_edit_session gave, not a picture's"
-            " id. list_edit_sessions shows the active ones."
+            "No picture is a turn of such a session: `session_id` is the one that start_edit_session gave, not a"
+            " picture's id. list_edit_sessions shows the active ones."
         )
     text = (
         "No picture matches. Use fewer filters. Each word of `query` must be the beginning of a word in the prompt, in"

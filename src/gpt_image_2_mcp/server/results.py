@@ -116,8 +116,8 @@ def end_session_result(session_id: str, session: Session | None) -> CallToolResu
     """Tell that a session was ended, or (None) that there was no active one."""
     if session is None:
         text = (
-            f"There is no active session {shown(session_id)}: it was ended, expired or never was, so there is nothing to"
-            " end. list_edit_sessions shows the active ones."
+            f"There is no active session {shown(session_id)}: it was ended, expired or never was, so there is nothing"
+            " to end. list_edit_sessions shows the active ones."
         )
     else:
         turns = len(session.turns)

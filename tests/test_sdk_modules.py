@@ -1,7 +1,7 @@
 """The `openai` SDK is loaded as far as it is used, by one thread at a time, and never in the thread of a request.
 
-Its modules import each other in circles: where two threads begin at different ends, Python ends one of the imports with
-an error, which would hit an answer that is paid.
+Several threads that load its modules as they come to them can end each other's imports with an error, which would hit
+an answer that is paid.
 """
 
 import json

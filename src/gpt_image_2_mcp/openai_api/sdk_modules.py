@@ -4,9 +4,9 @@ The SDK loads the resources of its client when they are used (`images`, `respons
 packages of types whose lists name 350 modules, of which a picture needs none. `load_resources` puts both packages there
 without reading their lists. A list is read when a name of it is asked for, as the resources for batches do.
 
-The modules of the types import each other in circles, and Python ends such an import with an error where two threads
-begin at different ends. So every module of the SDK that a request uses is loaded by `load_resources`, before the
-request has a thread; what this saves of a first call is in docs/performance.md.
+Several threads that load modules of the types as they come to them can end each other's imports with an error. So all
+that a request uses of the SDK is loaded by `load_resources`, in one thread at a time, before the request is sent. What
+this saves of a first call is in docs/performance.md.
 """
 
 import sys

@@ -52,6 +52,26 @@ class Movement:
         """How much larger the model's picture shows things."""
         return float(np.sqrt(abs(np.linalg.det(self.affine[:, :2]))))
 
+    def places(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> tuple[Floats, Floats]:
+        """Where each pixel of a box of the original, which has `size`, lies in the model's picture: across and down."""
+        left, top, right, bottom = box
+        x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+        if self.field is not None:
+            moved = _enlarged(self.field, size, x, y)
+            x, y = x + moved[..., 0], y + moved[..., 1]
+        m = self.affine.astype(np.float32)
+        return m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+
+    def origins(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> tuple[Floats, Floats]:
+        """Where each pixel of a box of the model's picture lies in the original, which has `size`: across and down."""
+        back = Movement(cv2.invertAffineTransform(self.affine))
+        x, y = back.places(size, box)
+        if self.field is None:
+            return x, y
+        # The field is that of the place itself, which changes little from there to the place without it.
+        moved = _enlarged(self.field, size, x, y)
+        return x - moved[..., 0], y - moved[..., 1]
+
     def apply(self, picture: Array, size: tuple[int, int], box: tuple[int, int, int, int] | None = None) -> Array:
         """Draw the model's picture where it belongs in a picture of `size` (width, height), or in a `box` of it.
 
@@ -62,19 +82,13 @@ class Movement:
         across, down = width / size[0], height / size[1]
         if self.is_none and (width, height) == size:
             return picture[top:bottom, left:right]
-        x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
-        if self.field is not None:
-            moved = _enlarged(self.field, size, (left, top, right, bottom))
-            x, y = x + moved[..., 0], y + moved[..., 1]
-        m = self.affine.astype(np.float32)
-        u, v = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+        u, v = self.places(size, (left, top, right, bottom))
         # The middle of the first pixel is at 0, so that a scale moves it by half of what it adds.
         u, v = (u + 0.5) * across - 0.5, (v + 0.5) * down - 0.5
-        shape = (bottom - top, right - left)
         return cv2.remap(
             picture,
-            u.reshape(shape),
-            v.reshape(shape),
+            u,
+            v,
             cv2.INTER_LANCZOS4 if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
             borderMode=cv2.BORDER_REFLECT,
         )
@@ -211,11 +225,7 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
     return np.where(np.abs(bend) > 1e-12, 0.5 * (before - after) / np.where(bend == 0, 1, bend), 0.0)  # noqa: PLR2004
 
 
-def _enlarged(field: Floats, size: tuple[int, int], box: tuple[int, int, int, int]) -> Floats:
-    """The part of a field for a box of the picture: its points are `_GRID` pixels of the reduced copy apart."""
-    longest = max(size)
-    apart = _GRID * max(1.0, longest / FIELD_EDGE)
-    left, top, right, bottom = box
-    x = (np.arange(left, right, dtype=np.float32) / apart)[None].repeat(bottom - top, 0)
-    y = (np.arange(top, bottom, dtype=np.float32) / apart)[:, None].repeat(right - left, 1)
-    return cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _enlarged(field: Floats, size: tuple[int, int], x: Floats, y: Floats) -> Floats:
+    """A field at some places of the picture: its points are `_GRID` pixels of the reduced copy apart."""
+    apart = np.float32(_GRID * max(1.0, max(size) / FIELD_EDGE))
+    return cv2.remap(field, x / apart, y / apart, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -31,6 +31,7 @@ from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
 from .resources import PictureServer, expected_errors
+from .sealed_answers import sealing
 from .studio_tool import StudioExtension, studio_tool
 from .tools import all_tools
 
@@ -96,7 +97,7 @@ def build_server(open_service: ServiceOpener, hosting: "Hosting | None" = None) 
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
         middleware=[room.middleware, refuse_cursors, calls.middleware, *of_connection],
         subscriptions=changes.bus,
-        request_state_security=hosting.request_state if hosting else None,
+        request_state_security=hosting.request_state if hosting else sealing(None, lambda _: None),
     )
     server.calls, server.room, server.changes = calls, room, changes
     if not hosting:

@@ -58,8 +58,8 @@ _IN_PLACE_OF_PATHS = {
 class Hosting:
     """How the server of one person differs from one on stdio."""
 
-    request_state: RequestStateSecurity | None
-    """Seals what a client carries from a question to the answer; None: with a key of this process."""
+    request_state: RequestStateSecurity
+    """Seals what a client carries from a question to the answer."""
     making: anyio.CapacityLimiter
     """Bounds the answers with pictures that are made at once for all people of this process."""
     tools: Sequence[Tool]

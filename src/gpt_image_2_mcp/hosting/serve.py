@@ -26,7 +26,7 @@ from ..paths.data_folder import data_folder
 from ..picture_store.open_store import open_store
 from ..picture_store.store import PictureStore
 from ..server.answer_room import MAX_MAKING
-from ..server.hosting import Hosting, hosted_tools
+from ..server.hosting import Hosting, hosted_prompts, hosted_tools
 from ..server.sealed_answers import sealing
 from ..server.stdio.signals import ending_signals, is_insistent
 from ..service.fleet import Fleet
@@ -83,7 +83,7 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
     def hosting_of(person: Person) -> Hosting:
         # Without replicas, what was answered is known to this process alone, and so is its seal.
         secret = hosted.secret.get_secret_value() if hosted.secret and shared.is_replica else None
-        return Hosting(sealing(secret, lambda _: person.key), making, hosted_tools())
+        return Hosting(sealing(secret, lambda _: person.key), making, hosted_tools(), hosted_prompts())
 
     def service_of(person: Person) -> AbstractAsyncContextManager[ImageService]:
         return open_service(settings, working_dir=data_dir, home=data_dir, shared=shared, person=person.key)

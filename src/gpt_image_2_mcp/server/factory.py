@@ -102,14 +102,14 @@ def build_server(open_service: ServiceOpener, hosting: "Hosting | None" = None) 
     server.calls, server.room, server.changes = calls, room, changes
     if not hosting:
         server.serve_subscriptions(changes)
-    for prompt in all_prompts():
+    for prompt in hosting.prompts if hosting else all_prompts():
         server.add_prompt(prompt)
 
     @server.completion()
     async def completed(
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
-        with expected_errors():
+        with expected_errors(server.service):
             return await complete(ref, argument, server.service)
 
     return server

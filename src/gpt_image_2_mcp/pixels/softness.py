@@ -80,7 +80,8 @@ def sharpened(aligned: Floats, softness: Softness, movement: Movement, size: tup
     result = aligned
     for _ in range(_ROUNDS):
         lost = aligned - redrawn(result, movement, size, box)
-        power = cv2.GaussianBlur((lost * lost).mean(-1), (0, 0), 1.5)
+        squares: Floats = (lost * lost).mean(-1)
+        power = cv2.GaussianBlur(squares, (0, 0), 1.5)
         part = np.clip(1 - softness.noise**2 / np.maximum(power, 1e-6), 0, 1) * softness.share
         result = result + lost * part[..., None].astype(np.float32)
     return result

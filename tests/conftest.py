@@ -129,7 +129,7 @@ async def box(sandbox_url: str) -> AsyncIterator[Box]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server."""
-    with running_server() as server:
+    with running_server(in_memory=True) as server:
         yield server
 
 

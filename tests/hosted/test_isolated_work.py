@@ -174,6 +174,7 @@ class Recorded(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+@pytest.mark.thorough
 @promise("Several people", "What a person answered to a question counts for this person and this call alone")
 async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
     team_database: PostgresUrl, tmp_path: Path, box: Box

@@ -182,6 +182,7 @@ async def agree(_: object, __: ElicitRequestParams) -> ElicitResult:
     return ElicitResult(action="accept", content={"go_ahead": True})
 
 
+@pytest.mark.thorough
 @promise("Several people", "What a person answered to a question counts for this person and this call alone")
 async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
     team_database: PostgresUrl, tmp_path: Path, box: Box

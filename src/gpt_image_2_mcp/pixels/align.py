@@ -17,7 +17,7 @@ AFFINE_EDGE = 768
 FIELD_EDGE = 1024
 _BLOCK, _COARSE, _FINE = 64, 48, 32
 """Edge of the blocks and their distances, in pixels of the copy for the field."""
-_GRID = 32
+GRID = 32
 _MAX_MOVE = 5.0
 """The farthest that a block is believed to be from where the affine movement puts it, in pixels."""
 _MIN_FIELD = 0.3
@@ -173,7 +173,7 @@ def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats 
     trusted = weight > 0
     if trusted.sum() < 6 or np.median(np.hypot(*moves[trusted].T)) * factor < _MIN_FIELD:  # noqa: PLR2004 - blocks
         return None
-    points: Floats = np.mgrid[0 : one.shape[0] + _GRID : _GRID, 0 : one.shape[1] + _GRID : _GRID]
+    points: Floats = np.mgrid[0 : one.shape[0] + GRID : GRID, 0 : one.shape[1] + GRID : GRID]
     gy, gx = points[0], points[1]
     far: Floats = (gx[..., None] - places[:, 0]) ** 2 + (gy[..., None] - places[:, 1]) ** 2
     # Far from all blocks, as in the middle of a large mask, distant ones count a little.
@@ -226,6 +226,6 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 
 def _enlarged(field: Floats, size: tuple[int, int], x: Floats, y: Floats) -> Floats:
-    """A field at some places of the picture: its points are `_GRID` pixels of the reduced copy apart."""
-    apart = np.float32(_GRID * max(1.0, max(size) / FIELD_EDGE))
+    """A field at some places of the picture: its points are `GRID` pixels of the reduced copy apart."""
+    apart = np.float32(GRID * max(1.0, max(size) / FIELD_EDGE))
     return cv2.remap(field, x / apart, y / apart, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -9,6 +9,7 @@ from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
 from .change_map import NO_BLEEDING, Bleeding, changed, edges_of, find_bleeding, matte_of, surely_new
 from .colour import ColourMatch, find_match
+from .refine import refined
 from .softness import SHARP, Softness, find_softness, redrawn, sharpened, wider
 
 LOOK_EDGE = 1536
@@ -62,7 +63,8 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
     stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
     if stayed.mean() > 1 - NEW_PICTURE and not fitted.movement.is_none:
-        fitted = _fit(small, find_movement(small, drawn, stayed, first=fitted.movement), drawn, stayed)
+        movement = refined(fitted.movement, fitted.original, drawn, fitted.colour, stayed)
+        fitted = _fit(small, movement, drawn, stayed)
         change = changed(fitted.original, fitted.matched, stayed, edges)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
@@ -100,14 +102,17 @@ class _Fitted:
 
 def _fit(original: Array, movement: Movement, drawn: Array, stays: Mask) -> _Fitted:
     size = (original.shape[1], original.shape[0])
-    aligned = movement.apply(drawn, size)
-    colour = find_match(original, aligned, stays)
-    matched, sharp = colour.apply(aligned), original.astype(np.float32)
-    if movement.is_none:
-        return _Fitted(movement, colour, SHARP, sharp, matched)
-    lost = sharp - redrawn(sharp, movement, size)
-    softness = find_softness(sharp, lost, matched, stays)
-    return _Fitted(movement, colour, softness, sharp - softness.share * lost, matched)
+    aligned, sharp = movement.apply(drawn, size), original.astype(np.float32)
+    soft, softness = sharp, SHARP
+    colour = find_match(soft, aligned, stays)
+    if not movement.is_none:
+        lost = sharp - redrawn(sharp, movement, size)
+        # Each is found more truly once the other one is known.
+        for _ in range(2):
+            softness = find_softness(sharp, lost, colour.apply(aligned), stays)
+            soft = sharp - softness.share * lost
+            colour = find_match(soft, aligned, stays)
+    return _Fitted(movement, colour, softness, soft, colour.apply(aligned))
 
 
 def put_back(

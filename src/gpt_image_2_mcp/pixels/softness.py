@@ -15,8 +15,10 @@ from .arrays import Floats, Mask
 
 _MARGIN = 12
 """Pixels round a part of a picture that are drawn with it, so that its edges have all that is next to them."""
-_ROUNDS = 2
-"""How often what is still lost is added."""
+_STEPS = (3.0, 1.0)
+"""How many times what is still lost is added, one after the other: more at first, since most of fine lines is lost."""
+_LOST_NOISE = 0.5
+"""The part of the noise, in squares, that is seen in what is lost."""
 _EVIDENCE = 400.0
 """How many times the square of what else differs in a pixel is lost in all of them before it is known how much is."""
 
@@ -78,9 +80,9 @@ def sharpened(aligned: Floats, softness: Softness, movement: Movement, size: tup
     if not softness.share or movement.is_none:
         return aligned
     result = aligned
-    for _ in range(_ROUNDS):
+    for step in _STEPS:
         lost = aligned - redrawn(result, movement, size, box)
         power = cv2.GaussianBlur((lost * lost).mean(-1), (0, 0), 1.5)
-        part = np.clip(1 - softness.noise**2 / np.maximum(power, 1e-6), 0, 1) * softness.share
+        part = step * softness.share * np.clip(1 - _LOST_NOISE * softness.noise**2 / np.maximum(power, 1e-6), 0, 1)
         result = result + lost * part[..., None].astype(np.float32)
     return result

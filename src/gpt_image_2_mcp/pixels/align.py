@@ -15,9 +15,10 @@ from .arrays import Array, Floats, Mask, grey, reduced_to, shrink_mask
 AFFINE_EDGE = 768
 """The longest edge of the copies in which the affine movement is found, in pixels."""
 FIELD_EDGE = 1024
-_BLOCK, _COARSE, _FINE = 64, 48, 32
-"""Edge of the blocks and their distances, in pixels of the copy for the field."""
-_GRID = 32
+_BLOCK, _APART = 64, 48
+"""Edge of the blocks and their distance, in pixels of the copy for the field."""
+GRID = 32
+"""The distance of a field's points, in pixels of that copy."""
 _MAX_MOVE = 5.0
 """The farthest that a block is believed to be from where the affine movement puts it, in pixels."""
 _MIN_FIELD = 0.3
@@ -98,51 +99,49 @@ NONE = Movement(np.eye(2, 3))
 """Nothing is moved."""
 
 
-def find_movement(original: Array, model: Array, keep: Mask, *, first: Movement | None = None) -> Movement:
+def find_movement(original: Array, model: Array, keep: Mask) -> Movement:
     """Find how `model` is moved against `original`, by the pixels that are to `keep`; `NONE` where that is best.
 
-    Both pictures have three channels of 8 bits and the same size, and `keep` is a mask of that size. Of the movement
-    that was found `first`, with fewer pixels, the affine part is the start, and the field is found more finely.
+    Both pictures have three channels of 8 bits and the same size, and `keep` is a mask of that size.
     """
-    whole = _error(original, model, keep)
-    best, least = NONE, whole
-    affine = _affine(original, model, keep, NONE.affine if first is None else first.affine)
     size = (original.shape[1], original.shape[0])
+    wanted, drawn = grey(original), grey(model)
+    whole = _error(wanted, drawn, keep)
+    best, least = NONE, whole
+    aligned, affine = drawn, _affine(wanted, drawn, keep)
     if affine is not None:
         moved = Movement(affine)
-        error = _error(original, moved.apply(model, size), keep)
+        redrawn = moved.apply(drawn, size)
+        error = _error(wanted, redrawn, keep)
         if error < _GAIN * whole:
-            best, least = moved, error
-    if first is not None and first.field is None:
-        return best
-    field = _field(original, best.apply(model, size), keep, step=_COARSE if first is None else _FINE)
+            best, least, aligned = moved, error, redrawn
+    field = _field(wanted, aligned, keep)
     if field is not None:
         moved = replace(best, field=field)
-        if _error(original, moved.apply(model, size), keep) < _GAIN * least:
+        if _error(wanted, moved.apply(drawn, size), keep) < _GAIN * least:
             best = moved
     return best
 
 
-def _error(original: Array, model: Array, keep: Mask) -> float:
+def _error(wanted: Floats, drawn: Floats, keep: Mask) -> float:
     """The mean difference in grey of what is to stay, where what was drawn anew counts little; without its mean."""
-    difference = grey(original)[keep] - grey(model)[keep]
+    difference = wanted[keep] - drawn[keep]
     if difference.size == 0:
         return 0.0
     return float(np.minimum(np.abs(difference - np.median(difference)), 40).mean())
 
 
-def _affine(original: Array, model: Array, keep: Mask, start: Floats) -> Floats | None:
-    """The affine movement at the original's size, found from a `start`; None where ECC finds none."""
-    factor = max(1.0, max(original.shape[:2]) / AFFINE_EDGE)
-    one, other = reduced_to(grey(original), AFFINE_EDGE), reduced_to(grey(model), AFFINE_EDGE)
+def _affine(wanted: Floats, drawn: Floats, keep: Mask) -> Floats | None:
+    """The affine movement of two grey pictures, at their size; None where ECC finds none."""
+    factor = max(1.0, max(wanted.shape) / AFFINE_EDGE)
+    one, other = reduced_to(wanted, AFFINE_EDGE), reduced_to(drawn, AFFINE_EDGE)
     allowed = shrink_mask(keep, (one.shape[1], one.shape[0]))
     # The middle of a pixel of the copy is not where the same place of the original has its own.
     half = (factor - 1) / 2
-    found = start.astype(np.float32)
-    found[:, 2] = (start[:, 2] + start[:, :2] @ np.array([half, half]) - half) / factor
+    found = np.eye(2, 3, dtype=np.float32)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-5)
     try:
-        for level in (4, 2, 1) if start is NONE.affine else (1,):
+        for level in (4, 2, 1):
             size = (one.shape[1] // level, one.shape[0] // level)
             if min(size) < 16:  # noqa: PLR2004 - pixels: nothing is found in less
                 continue
@@ -161,11 +160,11 @@ def _affine(original: Array, model: Array, keep: Mask, start: Floats) -> Floats 
     return matrix
 
 
-def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats | None:
+def _field(wanted: Floats, aligned: Floats, keep: Mask) -> Floats | None:
     """What is left over after the affine movement, as a smooth field; None where that is little or not known."""
-    one, other = reduced_to(grey(original), FIELD_EDGE), reduced_to(grey(aligned), FIELD_EDGE)
-    factor = original.shape[1] / one.shape[1]
-    found = _blocks(one, other, shrink_mask(keep, (one.shape[1], one.shape[0])), step)
+    one, other = reduced_to(wanted, FIELD_EDGE), reduced_to(aligned, FIELD_EDGE)
+    factor = wanted.shape[1] / one.shape[1]
+    found = _blocks(one, other, shrink_mask(keep, (one.shape[1], one.shape[0])))
     if found is None:
         return None
     places, moves, quality = found
@@ -173,7 +172,7 @@ def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats 
     trusted = weight > 0
     if trusted.sum() < 6 or np.median(np.hypot(*moves[trusted].T)) * factor < _MIN_FIELD:  # noqa: PLR2004 - blocks
         return None
-    points: Floats = np.mgrid[0 : one.shape[0] + _GRID : _GRID, 0 : one.shape[1] + _GRID : _GRID]
+    points: Floats = np.mgrid[0 : one.shape[0] + GRID : GRID, 0 : one.shape[1] + GRID : GRID]
     gy, gx = points[0], points[1]
     far: Floats = (gx[..., None] - places[:, 0]) ** 2 + (gy[..., None] - places[:, 1]) ** 2
     # Far from all blocks, as in the middle of a large mask, distant ones count a little.
@@ -183,14 +182,14 @@ def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats 
     return field.astype(np.float32)
 
 
-def _blocks(one: Floats, other: Floats, allowed: Mask, step: int) -> tuple[Floats, Floats, Floats] | None:
+def _blocks(one: Floats, other: Floats, allowed: Mask) -> tuple[Floats, Floats, Floats] | None:
     """Where blocks are (x, y), how far each is moved, and how sure that is; None where there are too few."""
     height, width = one.shape
     window = np.outer(np.hanning(_BLOCK), np.hanning(_BLOCK)).astype(np.float32)
     count = cv2.integral(allowed.astype(np.uint8))
     corners: list[tuple[int, int]] = []
-    for y in range(0, height - _BLOCK + 1, step):
-        for x in range(0, width - _BLOCK + 1, step):
+    for y in range(0, height - _BLOCK + 1, _APART):
+        for x in range(0, width - _BLOCK + 1, _APART):
             inside = count[y + _BLOCK, x + _BLOCK] - count[y, x + _BLOCK] - count[y + _BLOCK, x] + count[y, x]
             if inside >= 0.98 * _BLOCK**2 and one[y : y + _BLOCK, x : x + _BLOCK].std() >= 2:  # noqa: PLR2004 - levels
                 corners.append((x, y))
@@ -226,6 +225,6 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
 
 
 def _enlarged(field: Floats, size: tuple[int, int], x: Floats, y: Floats) -> Floats:
-    """A field at some places of the picture: its points are `_GRID` pixels of the reduced copy apart."""
-    apart = np.float32(_GRID * max(1.0, max(size) / FIELD_EDGE))
+    """A field at some places of the picture: its points are `GRID` pixels of the reduced copy apart."""
+    apart = np.float32(GRID * max(1.0, max(size) / FIELD_EDGE))
     return cv2.remap(field, x / apart, y / apart, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -9,7 +9,8 @@ from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
 from .change_map import NO_BLEEDING, Bleeding, changed, edges_of, find_bleeding, matte_of, surely_new
 from .colour import ColourMatch, find_match
-from .softness import SHARP, Softness, find_softness, redrawn, sharpened, wider
+from .refine import refined
+from .softness import SHARP, RoundTrip, Softness, find_softness, proven, sharpened, wider
 
 LOOK_EDGE = 1536
 """The longest edge of the copies in which movement, colours and changes are found, in pixels."""
@@ -62,7 +63,7 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
     stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
     if stayed.mean() > 1 - NEW_PICTURE and not fitted.movement.is_none:
-        fitted = _fit(small, find_movement(small, drawn, stayed, first=fitted.movement), drawn, stayed)
+        fitted = _fit_finely(small, drawn, stayed, fitted)
         change = changed(fitted.original, fitted.matched, stayed, edges)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
@@ -95,19 +96,32 @@ class _Fitted:
     colour: ColourMatch
     softness: Softness
     original: Floats
+    aligned: Array
     matched: Floats
 
 
 def _fit(original: Array, movement: Movement, drawn: Array, stays: Mask) -> _Fitted:
-    size = (original.shape[1], original.shape[0])
-    aligned = movement.apply(drawn, size)
+    aligned = movement.apply(drawn, (original.shape[1], original.shape[0]))
     colour = find_match(original, aligned, stays)
-    matched, sharp = colour.apply(aligned), original.astype(np.float32)
-    if movement.is_none:
-        return _Fitted(movement, colour, SHARP, sharp, matched)
-    lost = sharp - redrawn(sharp, movement, size)
-    softness = find_softness(sharp, lost, matched, stays)
-    return _Fitted(movement, colour, softness, sharp - softness.share * lost, matched)
+    return _Fitted(movement, colour, SHARP, original.astype(np.float32), aligned, colour.apply(aligned))
+
+
+def _fit_finely(original: Array, drawn: Array, stays: Mask, first: _Fitted) -> _Fitted:
+    """How the model's picture fits, once it is known what `stays`."""
+    movement = refined(first.movement, first.original, drawn, first.colour, stays)
+    found = _fit(original, movement, drawn, stays)
+    size = (original.shape[1], original.shape[0])
+    sharp, trip, colour = found.original, RoundTrip(movement, size), found.colour
+    lost = sharp - trip(sharp)
+    softness, soft = SHARP, sharp
+    # Each is found more truly once the other one is known.
+    for _ in range(2):
+        softness = find_softness(lost, sharp - colour.apply(found.aligned), stays) or SHARP
+        soft = sharp - softness.share * lost
+        colour = find_match(soft, found.aligned, stays)
+    matched = colour.apply(found.aligned)
+    softness = proven(softness, sharp, matched, stays, trip)
+    return _Fitted(movement, colour, softness, soft, found.aligned, matched)
 
 
 def put_back(
@@ -137,7 +151,8 @@ def put_back(
             continue
         around = wider(box, size)
         aligned = movement.apply(drawn, size, around).astype(np.float32)
-        aligned = sharpened(aligned, found.softness, movement, size, around)
+        if found.softness.share:
+            aligned = sharpened(aligned, found.softness, RoundTrip(movement, size, around))
         within = np.s_[box[1] - around[1] : box[3] - around[1], box[0] - around[0] : box[2] - around[0]]
         new = found.colour.apply(aligned[within]) * step
         old = original[box[1] : box[3], box[0] : box[2]]

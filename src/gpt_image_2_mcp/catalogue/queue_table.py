@@ -22,7 +22,6 @@ RELEASED: Final = ""
 WAITS: Final = timedelta(hours=1)
 """How long a job waits for a replica. Nobody expects it any more after that, and it would be paid for."""
 
-_OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json), wish = :wish WHERE id = :id")
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
@@ -43,7 +42,6 @@ _SAME_ANSWER: Final = sa.text(
     "SELECT id FROM jobs WHERE wish = :wish AND id <> :besides AND created_us > :after ORDER BY created_us LIMIT 1"
 )
 _OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
-_NOTE_WISH: Final = sa.text("UPDATE jobs SET wish = :wish WHERE id = :id")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
 _WITH_LOST: Final = sa.text("SELECT DISTINCT person FROM jobs WHERE owner = ANY(:owners) AND state = 'lost'")
 _UNDER_WAY: Final = sa.text(
@@ -80,10 +78,6 @@ class QueueTable:
 
     connection: sa.Connection
     now: datetime
-
-    def offer(self, job_id: str, handover: Mapping[str, Any], wish: str | None) -> None:
-        """Add to a job's row what another replica needs to make it, and the request that it is of."""
-        self.connection.execute(_OFFER, {"id": job_id, "handover": json.dumps(handover), "wish": wish})
 
     def release(self, job_id: str, owner: str) -> bool:
         """Let any replica make a job of `owner`; False if it is sent, or is not the owner's any more."""
@@ -126,10 +120,6 @@ class QueueTable:
         if not ids or wish is None or self.connection.dialect.name != "postgresql":
             return set()
         return set(self.connection.scalars(_OF_WISH, {"ids": list(ids), "wish": wish}))
-
-    def note_wish(self, job_id: str, wish: str) -> None:
-        """Note the request that a job is of."""
-        self.connection.execute(_NOTE_WISH, {"id": job_id, "wish": wish})
 
     def owners(self) -> set[str]:
         """The owners of the jobs in the queue."""

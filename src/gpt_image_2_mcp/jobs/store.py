@@ -322,12 +322,13 @@ class JobStore:
                     other = unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within)
                 if other:
                     raise JobTaken(other)
-            if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
+            shared: dict[str, Any] = {}
+            if self.is_replica:
+                # One that is sent is no other replica's to make. The request that it is of stays noted.
+                shared["handover"] = job.handover if state == "queued" else None
+                shared |= {"wish": job.wish} if job.wish else {}
+            if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner})), shared):
                 raise JobTaken(job.id)
-            if state == "queued" and job.handover is not None:
-                unit.queue.offer(job.id, job.handover, job.wish)
-            elif job.wish and self.is_replica:
-                unit.queue.note_wish(job.id, job.wish)
             job.has_row = True
 
     @staticmethod

@@ -71,7 +71,8 @@ async def here(
         {"GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(folder, {name: name for name in ("a", "b", "c")}))}
     )
     knobs = Knobs()
-    hosting = Hosting(sealing(None, lambda _: None), anyio.CapacityLimiter(2), hosted_tools(), hosted_prompts())
+    state = sealing(None, lambda _: "a")
+    hosting = Hosting(state, anyio.CapacityLimiter(2), hosted_tools(), hosted_prompts())
 
     @asynccontextmanager
     async def service_of(person: Person) -> AsyncGenerator[ImageService]:

@@ -98,7 +98,7 @@ async def at_work(alice: Bench, bob: Bench, put: Put, *, person: str = ALICE) ->
     assert not batch.is_error, said(batch)
     text = said(await alice.call("get_image_job"))
     job_id, batch_id = (next(word for word in text.split() if word.startswith(kind)) for kind in ("job-", "batch-"))
-    given = await alice.call("upload_link", name="aardvark.png", size=1000, type="image/png")
+    given = await alice.call("upload_link", name="aardvark.png", size=len(encoded()), type="image/png")
     upload = (given.meta or {})[UPLOAD_KEY]["image"].removeprefix("upload:")
     folder = sha256(person.encode()).hexdigest()[:32]
     await put(f"uploads/{folder}/{upload}", (given.meta or {})[UPLOAD_KEY])
@@ -362,13 +362,13 @@ def prompting(prompt: str, argument: str, required: list[str]) -> Iterator[Quest
 async def tells(question: Question, client: Client, known: Known, nobody: Known) -> bool:
     """Whether the answer tells anything of what Alice has: that an id is of something, for example."""
     mine = await question.ask(client, known)
-    assert wrong_words(mine) == [], mine
+    assert (wrong := wrong_words(mine)) == [], (wrong, mine)
     if SECRET in without(mine, known):
         return True
     if question.name in UNNAMED:
         return any(word in mine for name, word in known.words.items() if name != "own")
     of_nothing = await question.ask(client, nobody)
-    assert wrong_words(of_nothing) == [], of_nothing
+    assert (wrong := wrong_words(of_nothing)) == [], (wrong, of_nothing)
     # What is repeated of a long argument says nothing more than the argument.
     shortened = re.compile("'[^']*\N{HORIZONTAL ELLIPSIS}'")
     return shortened.sub("", without(mine, known)) != shortened.sub("", without(of_nothing, nobody))

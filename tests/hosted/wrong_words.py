@@ -13,6 +13,6 @@ SETTING = re.compile(r"\b(?:GPT_IMAGE_2|OPENAI|SSL|AWS)_[A-Z_]+|`gpt-image-2-mcp
 
 def wrong_words(text: str) -> list[str]:
     """What a text says that the person can do nothing with."""
-    # A refusal says that this very way is none.
-    found = BY_PATH.findall(text.replace("reads no file by its path", ""))
+    # A refusal says that this very way is none; the other is a name for programs.
+    found = BY_PATH.findall(re.sub(r'reads no file by its path|"path\\*":', "", text))
     return found + (SETTING.findall(text) if OPERATORS_PART not in text else [])

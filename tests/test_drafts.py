@@ -57,6 +57,15 @@ async def test_a_draft_is_finished_as_it_is_and_the_answer_says_how_close_and_wh
     assert bench.last().params["prompt"] == again.report["prompt"] == DRAFTS["prompt"]
 
 
+async def test_finals_at_once_are_priced_as_drafts_are_made_also_of_drafts_in_another_size(bench: Bench) -> None:
+    """The drafts were made of words alone: their delivered files are made here of the model's, which is no input."""
+    await bench.made("generate_image", **{**DRAFTS, "size": "square"})
+    final = await bench.made("edit_image", images=["2"], like="2", quality="high")
+    costs = await bench.call("image_costs", n=3, size="square", quality="high")
+    priced = (costs.meta or {})["gpt-image-2/costs"]["estimate_usd"]
+    assert final.report["final"]["finals_usd"] == pytest.approx(priced, rel=0.01)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -23,6 +23,7 @@ from ..inputs.reader import InputReader
 from ..inputs.references import References
 from ..persistence.unit_of_work import UnitOfWork
 from ..persistence.writer_thread import WriterThread
+from .given import given_of
 from .progress import CountCallback
 
 if TYPE_CHECKING:
@@ -74,6 +75,19 @@ class Library:
     async def find(self, query: SearchQuery) -> SearchResult:
         """Find pictures; return one page of them, the newest first."""
         return await self._writer.read(lambda unit: unit.search(query))
+
+    async def find_given(self, query: SearchQuery) -> SearchResult:
+        """As `find`, without the model's own pictures of which others were made for the same call.
+
+        So a page may have fewer pictures than others. Each picture has the cost of those that it stands for.
+        """
+
+        def look_up(unit: UnitOfWork) -> SearchResult:
+            found = unit.search(query)
+            given = {picture.id: picture for picture in given_of(unit.pictures.of_calls(found.pictures)).pictures}
+            return replace(found, pictures=tuple(given[p.id] for p in found.pictures if p.id in given))
+
+        return await self._writer.read(look_up)
 
     async def overview(self) -> Overview:
         """Return the projects with the most pictures, and the last days on which pictures were made."""

@@ -103,6 +103,7 @@ async def test_a_final_without_like_is_told_in_the_same_words_and_sent_as_it_was
     assert "final" not in edit.report
 
 
+@pytest.mark.thorough
 async def test_a_final_of_a_draft_in_another_size_is_made_of_all_that_the_model_drew(bench: Bench) -> None:
     drafts = await bench.made("generate_image", **{**DRAFTS, "size": "1584x396"})
     behind = [image for image in drafts.report["images"] if image["role"] == "model"]
@@ -136,6 +137,7 @@ def test_the_layout_of_a_moved_picture_is_kept_and_that_of_another_one_is_not() 
     assert "hardly any edges" in layout_text(flat)
 
 
+@pytest.mark.thorough
 async def test_a_small_photo_can_be_extended(bench: Bench) -> None:
     bench.photo("old.png", size=(800, 600))
     extended = await bench.made("edit_image", images=["old.png"], prompt="go on", extend="left 200", quality="low")

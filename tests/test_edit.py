@@ -280,6 +280,7 @@ async def test_an_input_that_arrives_slowly_holds_up_no_other_call(benches: Benc
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.thorough
 async def test_an_edit_that_enlarges_a_picture_says_that_it_was_drawn_anew(bench: Bench) -> None:
     bench.photo("old.png", size=(800, 600))
     larger = await bench.made("edit_image", images=["old.png"], prompt="sharper", size="3840x2880", quality="low")

@@ -103,6 +103,7 @@ async def test_a_masked_edit_changes_nothing_outside_of_the_mask(bench: Bench, d
     assert "larger than the mask" not in answer.text
 
 
+@pytest.mark.thorough
 async def test_an_object_that_is_larger_than_the_mask_is_told_with_the_way_out(bench: Bench) -> None:
     await sandbox_photo(bench)
     answer = await edited(bench, mask=hole(bench), prompt="a pond, sandbox-drift-bleed")
@@ -113,6 +114,7 @@ async def test_an_object_that_is_larger_than_the_mask_is_told_with_the_way_out(b
     assert answer.report["proof"]["differing_outside"] == 0
 
 
+@pytest.mark.thorough
 async def test_the_next_turn_starts_from_the_exact_edit(bench: Bench) -> None:
     await sandbox_photo(bench)
     first = await bench.made("start_edit_session", prompt="a pond", images=["photo.png"], mask=hole(bench))
@@ -153,6 +155,7 @@ async def test_keep_off_gives_the_models_own_picture(bench: Bench) -> None:
     assert "Kept to the pixel" not in answer.text
 
 
+@pytest.mark.thorough
 async def test_several_pictures_come_in_order_before_the_models_own(bench: Bench) -> None:
     await sandbox_photo(bench)
     answer = await edited(bench, mask=hole(bench), n=2)
@@ -205,6 +208,7 @@ async def test_the_colours_hidden_under_transparency_tint_nothing(benches: Bench
     assert "tinted" not in answer.text
 
 
+@pytest.mark.thorough
 async def test_sixteen_bits_and_the_profile_of_the_original_are_kept(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(as_png(with_object(textured()))).wrap)
     deep = np.asarray(textured()).astype(np.uint16) * 257 + 37

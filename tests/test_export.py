@@ -141,6 +141,7 @@ async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench, by_pa
     assert "prompt: a lighthouse" in shown
 
 
+@pytest.mark.thorough
 async def test_an_answer_says_a_size_once_and_what_to_do_where_much_is_cut_off(bench: Bench) -> None:
     bench.photo(size=(1600, 400))
     files, text = await exported(bench, ["108 × 108", "og", "9:16 jpeg", "1600x420"])
@@ -179,6 +180,7 @@ async def test_a_picture_that_is_too_small_for_a_target_has_a_way_out(bench: Ben
     assert ("edit_image" in text) == (len(told) > 1)
 
 
+@pytest.mark.thorough
 async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
     bench.photo()
     targets = ["story jpeg", "200x200 avif", "64x48 png", "a6@72 pdf", "a6@150 jpeg", "300x200 tiff", "48x48 ico"]
@@ -200,6 +202,7 @@ async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
                 assert tuple(map(round, image.info["dpi"])) == (150, 150)
 
 
+@pytest.mark.thorough
 async def test_an_icon_set_has_every_file_and_the_lists_name_them(bench: Bench) -> None:
     picture = Image.new("RGBA", (600, 600), (0, 0, 0, 0))
     ImageDraw.Draw(picture).ellipse((20, 20, 580, 580), fill=(200, 30, 60, 255))
@@ -464,6 +467,7 @@ async def test_a_picture_is_fitted_as_it_is_said(
         assert image.getpixel((50, 50)) == middle
 
 
+@pytest.mark.thorough
 def test_a_smart_crop_keeps_the_subject() -> None:
     """Subjects at one side, on grounds of all kinds: the middle would cut them off. docs/exports.md has the figures."""
     found = list(measure(2))

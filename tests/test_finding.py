@@ -277,6 +277,7 @@ async def test_a_sheet_is_a_file_too_for_clients_that_show_no_pictures(
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
 
 
+@pytest.mark.thorough
 async def test_numbers_go_on_from_page_to_page(bench: Bench) -> None:
     for _ in range(3):
         await make(bench, n=7)
@@ -471,6 +472,7 @@ def test_any_text_is_a_time_or_a_readable_error(text: str) -> None:
         assert found.tzinfo is not None
 
 
+@pytest.mark.thorough
 async def test_a_page_shows_what_was_asked_for_and_links_what_the_model_made_of_it(bench: Bench) -> None:
     bench.photo(size=(1024, 640))
     exact = await bench.made("edit_image", images=["photo.png"], prompt="a boat", mask="box 400,100 300x200")

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,6 +95,7 @@ def root_of(bench: Bench) -> Path:
     return bench.home.parent
 
 
+@cache
 def bomb() -> bytes:
     """11 kB that decode to 89 million pixels, which Pillow by itself would let pass."""
 

@@ -169,6 +169,7 @@ async def test_a_catalogue_deleted_and_rebuilt_is_equal(desk: Desk) -> None:
     assert desk.rows() == before
 
 
+@pytest.mark.thorough
 async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)

@@ -152,6 +152,7 @@ async def test_the_next_turn_is_made_from_the_models_own_picture(bench: Bench) -
     assert ids[1:] == [delivered["id"]]
 
 
+@pytest.mark.thorough
 async def test_an_exact_edit_is_delivered_from_the_composite(bench: Bench) -> None:
     photo = bench.photo()
     answer = await bench.made(

@@ -218,7 +218,8 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     """Make the pictures of a request and print their paths, or the report as JSON."""
     import anyio
 
-    from ..app import log_to_stderr, open_user_service, read_settings
+    from ..app import open_user_service, read_settings
+    from ..shared_parts import log_to_stderr
     from .progress import wait_for_report
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})

@@ -84,7 +84,8 @@ def run(
     """
     import anyio
 
-    from ..app import log_to_stderr, open_user_service, read_settings
+    from ..app import open_user_service, read_settings
+    from ..shared_parts import log_to_stderr
     from .progress import progress_bar
 
     settings = read_settings(sandbox=sandbox or bool(ctx.obj))

@@ -300,8 +300,6 @@ async def test_what_an_export_wrote_is_replaced_if_it_was_not_changed(bench: Ben
     assert path.read_bytes().endswith(b"edited by hand")
 
 
-@promise("Writing", "A record that lies in a folder of pictures makes no file an export's.")
-@pytest.mark.usefixtures("trash")
 async def test_a_full_disk_while_a_file_is_replaced_is_told_with_where_the_old_one_is(
     bench: Bench, trash: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -340,6 +338,8 @@ async def test_of_an_icon_set_that_is_not_whole_the_answer_says_what_is_there(
     assert 0 < len(there) < 5
 
 
+@promise("Writing", "A record that lies in a folder of pictures makes no file an export's.")
+@pytest.mark.usefixtures("trash")
 async def test_a_forged_record_gets_no_file_replaced(bench: Bench) -> None:
     """Whether it has the name of a record in the data folder, or that of a record beside pictures."""
     mine = bench.photo()

@@ -3,7 +3,6 @@
 The stdio server, the commands and the tests enter here. Below this module nothing reads the environment.
 """
 
-import logging
 import os
 import warnings
 from collections.abc import AsyncGenerator
@@ -34,13 +33,13 @@ from .jobs.store import JobStore
 from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
+from .library.maintenance import Maintenance
 from .library.viewer import Viewer
 from .paths.data_folder import data_folder
 from .paths.project import project_of
 from .persistence.spool import Spool
 from .persistence.unit_of_work import Repositories
 from .persistence.writer_thread import WriterThread
-from .redaction.printable import printable
 from .service.batches import BatchService
 from .service.images import ImageService
 from .settings import Settings
@@ -133,7 +132,10 @@ async def _opened(
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
     exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)
-    library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
+    library = Library(writer, reader, references, sources, output_dirs, cache=cache)
+    maintenance = Maintenance(
+        library, writer, reader, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache
+    )
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         store = JobStore(writer, settings.redact, is_replica=shared.is_replica)
@@ -169,6 +171,7 @@ async def _opened(
             durations=durations,
             news=news,
             library=library,
+            maintenance=maintenance,
             viewer=Viewer(library, references, reader, exports, cache=cache, hosted=settings.hosted),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),
@@ -249,25 +252,6 @@ async def open_user_service(settings: Settings, *, first_call_at: float | None =
 def read_settings(*, sandbox: bool) -> Settings:
     """Read the environment of this process."""
     return Settings.read(os.environ, sandbox=sandbox)
-
-
-def log_to_stderr(settings: Settings) -> None:
-    """Log warnings to stderr, and with `GPT_IMAGE_2_MCP_DEBUG` what happens as well."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_LogFormatter(settings))
-    # Before the MCP SDK configures the root logger: its handler is made for a terminal and wraps lines.
-    logging.basicConfig(handlers=[handler], level=logging.INFO if settings.debug else logging.WARNING)
-
-
-class _LogFormatter(logging.Formatter):
-    """Takes secrets and what steers a terminal out of each line: libraries log addresses and texts of others."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__("gpt-image-2-mcp: %(message)s")
-        self._redact = settings.redact
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(self._redact(super().format(record)))
 
 
 def batch_marker(database: Address) -> Path | None:

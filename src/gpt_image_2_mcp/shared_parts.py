@@ -4,6 +4,7 @@ A server that serves several people opens these parts once. Everything else that
 means, belongs to the service of one person.
 """
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,16 +22,17 @@ from .database.lazy_store import LazyStore
 from .database.people import EVERYONE, LOCAL
 from .database.url import Address, PostgresUrl
 from .errors import NotConfigured
-from .generation.charge_ends import Audit
 from .openai_api.lazy_backend import LazyBackend
 from .openai_api.picture_pace import Pace, PicturePace
 from .openai_api.rate_limiter import RateLimiter
 from .persistence.unit_of_work import Repositories
 from .persistence.writer_thread import WriterThread
+from .redaction.printable import printable
 from .service.recovery import recovering
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from .generation.charge_ends import Audit
     from .picture_store.store import PictureStore
     from .service.own_disk import OwnDisk
 
@@ -67,7 +69,7 @@ class SharedParts:
     """On a server, where the pictures of all people are; None where they are the files of the one person."""
     link_seconds: int = 3600
     """Seconds for which the link to a picture is valid."""
-    audit: Audit = "off"
+    audit: "Audit" = "off"
     """Whether the audit is written, for other people than `LOCAL`."""
 
     disk: "OwnDisk | None" = None
@@ -116,7 +118,7 @@ async def open_shared(
     data_dir: Path | None = None,
     for_people: bool = False,
     per_person_usd: Decimal | None = None,
-    audit: Audit = "off",
+    audit: "Audit" = "off",
     store: "PictureStore | None" = None,
     link_seconds: int = 3600,
     lease_s: float | None = None,
@@ -206,3 +208,22 @@ def database_of(settings: Settings, data_dir: Path | None) -> Address:
         return address.for_sandbox
     path = address if isinstance(address, Path) or address is None else data_dir and data_dir / DATABASE
     return path and path.with_stem(f"{path.stem}-sandbox")
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """Log warnings to stderr, and with `GPT_IMAGE_2_MCP_DEBUG` what happens as well."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_LogFormatter(settings))
+    # Before the MCP SDK configures the root logger: its handler is made for a terminal and wraps lines.
+    logging.basicConfig(handlers=[handler], level=logging.INFO if settings.debug else logging.WARNING)
+
+
+class _LogFormatter(logging.Formatter):
+    """Takes secrets and what steers a terminal out of each line: libraries log addresses and texts of others."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("gpt-image-2-mcp: %(message)s")
+        self._redact = settings.redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(self._redact(super().format(record)))

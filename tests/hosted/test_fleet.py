@@ -102,6 +102,7 @@ async def test_a_replica_that_ends_passes_its_queue_on_and_finishes_what_it_has_
         assert query("SELECT count(*) FROM charges WHERE state = 'settled'") == [(2,)]
 
 
+@pytest.mark.thorough
 async def test_a_mask_that_was_found_on_one_replica_is_not_looked_for_again_on_another(
     team_database: PostgresUrl, tmp_path: Path
 ) -> None:
@@ -312,3 +313,18 @@ async def test_a_job_in_the_queue_of_one_replica_is_cancelled_on_another(
         assert states == [("released",), ("settled",)], "its money is free again"
         # It was cancelled, and not made: the same call is a new wish.
         assert not (await again.call("generate_image", **fox(2))).is_error
+
+
+async def test_jobs_that_ended_long_ago_are_deleted_for_all_people(
+    team_database: PostgresUrl, query: Query, tmp_path: Path
+) -> None:
+    async with replica(team_database, tmp_path, per_person_usd=None) as one:
+        for bench in (one.alice, one.bob):
+            await bench.call("generate_image", **fox(1))
+        await one.alice.call("generate_image", **fox(2))
+    query("UPDATE jobs SET ended_us = ended_us - 31 * 86400000000 WHERE request->>'prompt' LIKE '%1' RETURNING id")
+    async with replica(team_database, tmp_path, per_person_usd=None):
+        with anyio.fail_after(PATIENCE_S):
+            while len(left := query("SELECT request->>'prompt' FROM jobs")) > 1:
+                await look_again()
+    assert left == [("fox number 2",)]

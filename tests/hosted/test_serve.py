@@ -302,10 +302,21 @@ async def test_a_stream_of_news_does_not_hold_up_the_end(tmp_path: Path) -> None
 # What everybody else has of it: nothing.
 
 
+def loaded(modules: str, *prefixes: str) -> list[str]:
+    """What is loaded of packages in a process that has imported these modules."""
+    code = f"import sys, {modules}; print(*[name for name in sys.modules if name.startswith(tuple(sys.argv[1:]))])"
+    done = subprocess.run([sys.executable, "-c", code, *prefixes], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
 def test_stdio_imports_nothing_of_it() -> None:
-    code = (
-        "import sys; from gpt_image_2_mcp.server.stdio import connection, session; "
-        "print(*[name for name in sys.modules if name.startswith(tuple(sys.argv[1:]))])"
-    )
+    stdio = "gpt_image_2_mcp.server.stdio.connection, gpt_image_2_mcp.server.stdio.session"
     of_servers = ("gpt_image_2_mcp.host", "gpt_image_2_mcp.picture_store", "obstore", "opentelemetry.sdk", "psycopg")
-    assert subprocess.run([sys.executable, "-c", code, *of_servers], capture_output=True, check=True).stdout == b"\n"
+    assert loaded(stdio, *of_servers) == []
+
+
+def test_a_server_that_nobody_has_asked_has_loaded_little_of_the_program_and_no_sqlite() -> None:
+    """An idle replica would take ten mebibytes more."""
+    server = "gpt_image_2_mcp.hosting.serve, gpt_image_2_mcp.database.store, gpt_image_2_mcp.database.schema"
+    package = ("app", "server.tools", "service.images", "batches", "library", "generation", "jobs", "inputs", "studio")
+    assert loaded(server, "sqlite3", "sqlalchemy.dialects.sqlite", *(f"gpt_image_2_mcp.{one}" for one in package)) == []

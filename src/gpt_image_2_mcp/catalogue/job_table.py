@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from ..database.database import as_everyone
+from ..database.database import person_of
 from ..database.schema import jobs
 from .picture_table import from_microseconds, to_microseconds
 
@@ -23,6 +23,9 @@ LINES: Final = "batch-"
 
 RETENTION: Final = timedelta(days=30)
 """How long a job is kept after its end; its pictures stay in the catalogue."""
+
+SHARED: Final = (("handover", sa.JSON(none_as_null=True)), ("wish", sa.Text()))
+"""The columns that the table has on PostgreSQL alone, for the replicas of a server; see `QueueTable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +61,33 @@ class JobTable:
             self.delete(row.id)
         self.connection.execute(_insert, _to_row(row))
 
-    def claim(self, row: JobRow, is_dead: Callable[[str], bool]) -> bool:
+    def claim(self, row: JobRow, is_dead: Callable[[str], bool], shared: Mapping[str, Any] | None = None) -> bool:
         """Write a job's row if its owner has it or may have it; False if another process has it.
 
         `is_dead` tells of an owner whether its process is gone. What such a process had not sent may be taken over.
-        Where two processes insert the row at once, PostgreSQL undoes one of the transactions, which then sees the row.
+        `shared` has values for columns of `SHARED`. Where two processes insert the row at once, PostgreSQL undoes one
+        of the transactions, which then sees the row.
         """
         # Locked: the other process may send it at this moment.
         query = sa.select(jobs).where(jobs.c.id == row.id).with_for_update()
         found = next(iter(self._select(query)), None)
         if found is None:
-            self.save(row, is_new=True)
+            self.connection.execute(_insert_shared if shared else _insert, {**_to_row(row), **(shared or {})})
             return True
         has_ended = found.state in ("done", "failed")
         if has_ended or (found.owner != row.owner and (found.state != "queued" or not is_dead(found.owner))):
             return False
-        self.save(row)
+        values = {**_to_row(row), **(shared or {})}
+        self.connection.execute(_update_shared if shared else _update, {"of": row.id, **values})
         return True
 
     def end(self, job_id: str, state: JobState, outcome: Mapping[str, Any], *, fetched: bool, given_up: bool) -> None:
-        """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`."""
-        with as_everyone(self.connection):
-            self.connection.execute(_delete_old, {"before": to_microseconds(self.now - RETENTION)})
+        """Record how a job ended, and whether its caller got the answer at once; delete jobs beyond `RETENTION`.
+
+        On a server for several people, those are deleted for all at once, by `Repositories.recover`.
+        """
+        if person_of(self.connection) is None:
+            self.delete_old()
         self._update(
             job_id,
             state=state,
@@ -121,6 +129,10 @@ class JobTable:
         """The lost jobs of these processes, the oldest first."""
         query = sa.select(jobs).where(jobs.c.state == "lost", jobs.c.owner.in_(owners))
         return self._select(query.order_by(jobs.c.created_us))
+
+    def delete_old(self) -> None:
+        """Delete the jobs that have ended before `RETENTION`."""
+        self.connection.execute(_delete_old, {"before": to_microseconds(self.now - RETENTION)})
 
     def delete_queued(self, job_id: str) -> None:
         """Delete a job if it was not sent meanwhile, and no other replica can make it."""
@@ -168,8 +180,15 @@ _unfetched: Final = (
     .order_by(jobs.c.created_us.desc())
 )
 _by_id: Final = sa.select(jobs).where(jobs.c.id == sa.bindparam("of"))
+_shared: Final = sa.table(
+    "jobs",
+    *(sa.column(column.name, column.type) for column in jobs.c),
+    *(sa.column(name, kind) for name, kind in SHARED),
+)
 _insert: Final = sa.insert(jobs)
+_insert_shared: Final = sa.insert(_shared)
 _update: Final = sa.update(jobs).where(jobs.c.id == sa.bindparam("of"))
+_update_shared: Final = sa.update(_shared).where(_shared.c.id == sa.bindparam("of"))
 _delete_old: Final = sa.delete(jobs).where(jobs.c.ended_us < sa.bindparam("before"))
 """All built once, at import, since every paid call runs them."""
 

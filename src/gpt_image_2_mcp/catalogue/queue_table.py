@@ -22,7 +22,6 @@ RELEASED: Final = ""
 WAITS: Final = timedelta(hours=1)
 """How long a job waits for a replica. Nobody expects it any more after that, and it would be paid for."""
 
-_OFFER: Final = sa.text("UPDATE jobs SET handover = CAST(:handover AS json), wish = :wish WHERE id = :id")
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
@@ -39,8 +38,10 @@ _SAME_WISH: Final = sa.text(
     "SELECT id FROM jobs WHERE key = :key AND wish = :wish AND id <> :besides"
     " AND (ended_us IS NULL OR (ended_us > :after AND NOT fetched)) ORDER BY created_us DESC LIMIT 1"
 )
+_SAME_ANSWER: Final = sa.text(
+    "SELECT id FROM jobs WHERE wish = :wish AND id <> :besides AND created_us > :after ORDER BY created_us LIMIT 1"
+)
 _OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
-_NOTE_WISH: Final = sa.text("UPDATE jobs SET wish = :wish WHERE id = :id")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
 _WITH_LOST: Final = sa.text("SELECT DISTINCT person FROM jobs WHERE owner = ANY(:owners) AND state = 'lost'")
 _UNDER_WAY: Final = sa.text(
@@ -78,10 +79,6 @@ class QueueTable:
     connection: sa.Connection
     now: datetime
 
-    def offer(self, job_id: str, handover: Mapping[str, Any], wish: str | None) -> None:
-        """Add to a job's row what another replica needs to make it, and the request that it is of."""
-        self.connection.execute(_OFFER, {"id": job_id, "handover": json.dumps(handover), "wish": wish})
-
     def release(self, job_id: str, owner: str) -> bool:
         """Let any replica make a job of `owner`; False if it is sent, or is not the owner's any more."""
         return self.connection.execute(_RELEASE, {"id": job_id, "owner": owner}).rowcount > 0
@@ -108,15 +105,21 @@ class QueueTable:
         found: str | None = self.connection.scalar(_SAME_WISH, values)
         return found
 
+    def same_answer(self, wish: str, *, besides: str, within: timedelta) -> str | None:
+        """The id of the job that was begun with the same answer of a person, whatever has become of it.
+
+        `within` is how long ago it may have been. Until the end of this transaction, no other one asks for the same.
+        """
+        self.connection.execute(_ALONE, {"key": "", "wish": wish})
+        values = {"wish": wish, "besides": besides, "after": to_microseconds(self.now - within)}
+        found: str | None = self.connection.scalar(_SAME_ANSWER, values)
+        return found
+
     def of_wish(self, wish: str | None, ids: Collection[str]) -> set[str]:
         """Those of the jobs that are of the same request."""
         if not ids or wish is None or self.connection.dialect.name != "postgresql":
             return set()
         return set(self.connection.scalars(_OF_WISH, {"ids": list(ids), "wish": wish}))
-
-    def note_wish(self, job_id: str, wish: str) -> None:
-        """Note the request that a job is of."""
-        self.connection.execute(_NOTE_WISH, {"id": job_id, "wish": wish})
 
     def owners(self) -> set[str]:
         """The owners of the jobs in the queue."""

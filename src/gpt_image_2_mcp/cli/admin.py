@@ -200,8 +200,9 @@ def _typed(person: str) -> bool:
 
 def _address() -> "PostgresUrl":
     """The address of the server's database."""
-    from ..app import log_to_stderr, read_settings
+    from ..app import read_settings
     from ..database.url import PostgresUrl
+    from ..shared_parts import log_to_stderr
 
     settings = read_settings(sandbox=False)
     log_to_stderr(settings)

@@ -52,8 +52,9 @@ def batch(
     """
     import anyio
 
-    from ..app import log_to_stderr, open_user_service, read_settings
+    from ..app import open_user_service, read_settings
     from ..parameters.models import MakeBatchRequest, parse
+    from ..shared_parts import log_to_stderr
     from .progress import wait_for_batch
 
     if sum(given is not None for given in (file, retry, follow)) != 1:

@@ -22,7 +22,7 @@ from .doctor import doctor
 from .export import export
 from .install import install
 from .library import library
-from .library_options import run_service
+from .library_options import run
 from .output import print_json, print_notes, write_nowhere
 from .serve import serve as serve_command
 from .studio import studio
@@ -176,7 +176,7 @@ def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> N
     from ..parameters.models import ShowImageRequest, parse
 
     request = parse(ShowImageRequest, {**arguments, "against": list(arguments["against"])})
-    view = run_service(ctx, sandbox, lambda service, _: service.viewer.show(request), needs_catalogue=False)
+    view = run(ctx, sandbox, lambda service, _: service.viewer.show(request), needs_catalogue=False)
     kind = view.preview.mime_type.removeprefix("image/")
     path = output.with_suffix(f".{'jpg' if kind == 'jpeg' else kind}")
     try:
@@ -218,7 +218,8 @@ def _run(request: "PaidRequest", *, as_json: bool, sandbox: bool) -> None:
     """Make the pictures of a request and print their paths, or the report as JSON."""
     import anyio
 
-    from ..app import log_to_stderr, open_user_service, read_settings
+    from ..app import open_user_service, read_settings
+    from ..shared_parts import log_to_stderr
     from .progress import wait_for_report
 
     settings = read_settings(sandbox=sandbox).model_copy(update={"inline": "none"})

@@ -29,7 +29,8 @@ def studio(ctx: click.Context, port: int, no_browser: bool, sandbox: bool) -> No
     """
     import anyio
 
-    from ..app import log_to_stderr, read_settings
+    from ..app import read_settings
+    from ..shared_parts import log_to_stderr
     from ..studio.host.serve import listen
 
     settings = read_settings(sandbox=sandbox or ctx.obj)

@@ -127,12 +127,19 @@ pictures: Final = sa.Table(
     sa.Index("pictures_model", "model", "number"),
     # Much narrower than the rows: counting the rows and skipping pages of results read it instead of them.
     sa.Index("pictures_number", "number"),
-    sa.Index("pictures_not_ascii", "number", "prompt", sqlite_where=sa.text(NOT_ASCII)).ddl_if(dialect="sqlite"),
     info={"since": 2},
 )
 """One row a picture; the turns of a session are its pictures. `number` is `made_us`, microseconds since 1970, UTC, or
 the next number that is free. `nano_usd` is what this picture cost."""
 
+# As a statement: `sqlite_where` would load SQLite and its dialect in a process that uses a PostgreSQL server.
+event.listen(
+    pictures,
+    "after_create",
+    sa.DDL(f"CREATE INDEX pictures_not_ascii ON pictures (number, prompt) WHERE {NOT_ASCII}").execute_if(
+        dialect="sqlite"
+    ),
+)
 # `picture_words` is the full-text index of prompts and names, which SQLite and PostgreSQL have in different forms.
 # `PictureTable.add` writes each row's words (`words_of_picture`) into it.
 event.listen(

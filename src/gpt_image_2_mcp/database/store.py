@@ -12,7 +12,6 @@ from .database import Database
 from .leases import Lease
 from .liveness import Liveness, create_liveness_file, liveness_folder
 from .postgres import open_postgres
-from .sqlite import open_database
 from .url import Address, PostgresUrl
 
 
@@ -75,6 +74,9 @@ def open_store(at: Address, *, connections: int = 1, lease_s: float | None = Non
         lease = Lease() if lease_s is None else Lease(lease_s)
         lease.name = owner or lease.name
         return Store(open_postgres(at, lease, connections=connections), lease)
+    # A server on PostgreSQL does without it.
+    from .sqlite import open_database
+
     database = open_database(at)
     if at is None:
         return Store(database, None)

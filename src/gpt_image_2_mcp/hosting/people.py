@@ -8,18 +8,18 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import Context
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 from anyio.abc import TaskGroup
 from starlette.types import ASGIApp
 
 from ..errors import GptImageError
-from ..server.factory import build_server
-from ..server.hosting import Hosting
-from ..server.sdk import open_http
-from ..service.images import ImageService
 from .person import Person
+
+if TYPE_CHECKING:
+    from ..server.hosting import Hosting
+    from ..service.images import ImageService
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ MAX_REQUESTS: Final = 250
 MAX_BODY: Final = 16 * 2**20
 """Bytes of a request: a picture as a data URL, of the 12 MiB that are read."""
 
-ServiceOf = Callable[[Person], AbstractAsyncContextManager[ImageService]]
+ServiceOf: TypeAlias = "Callable[[Person], AbstractAsyncContextManager[ImageService]]"
 
 
 class TooManyPeople(GptImageError):
@@ -73,7 +73,7 @@ class People:
     def __init__(
         self,
         open_service: ServiceOf,
-        hosting_of: Callable[[Person], Hosting],
+        hosting_of: "Callable[[Person], Hosting]",
         tasks: TaskGroup,
         *,
         idle_s: float = IDLE_S,
@@ -116,7 +116,7 @@ class People:
             served.idle_since = anyio.current_time()
 
     @asynccontextmanager
-    async def working_for(self, key: str) -> AsyncGenerator[ImageService]:
+    async def working_for(self, key: str) -> "AsyncGenerator[ImageService]":
         """The service of the person with this key, which stays open for the block, and as long as it works.
 
         Raises as `serving` does.
@@ -128,7 +128,7 @@ class People:
             yield service
 
     @property
-    def services(self) -> list[ImageService]:
+    def services(self) -> "list[ImageService]":
         """The services that are open."""
         return [served.service for served in self._served.values() if served.service is not None]
 
@@ -163,7 +163,7 @@ class People:
 
     async def _serve(self, served: Served) -> None:
         @asynccontextmanager
-        async def open_service() -> AsyncGenerator[ImageService]:
+        async def open_service() -> "AsyncGenerator[ImageService]":
             async with self._open_service(served.person) as service:
                 served.service = service
                 # An answer counts as read when it has left, which the endpoint says.
@@ -171,6 +171,10 @@ class People:
                 yield service
 
         try:
+            # Not at the start: a server that nobody has asked yet does without most of the program.
+            from ..server.factory import build_server
+            from ..server.sdk import open_http
+
             server = build_server(open_service, self._hosting_of(served.person))
             async with open_http(server, max_body=MAX_BODY) as app:
                 served.app = app
@@ -189,7 +193,7 @@ class People:
 @asynccontextmanager
 async def open_people(
     open_service: ServiceOf,
-    hosting_of: Callable[[Person], Hosting],
+    hosting_of: "Callable[[Person], Hosting]",
     *,
     idle_s: float = IDLE_S,
     max_open: int = MAX_OPEN,

@@ -13,26 +13,24 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import anyio.to_thread
-from mcp.server.request_state import RequestStateSecurity
+import httpx2
 
 from .. import __version__
-from ..app import log_to_stderr, open_service, sandbox_transport
 from ..errors import GptImageError, NotConfigured
 from ..hosted_settings import HostedSettings, is_loopback
+from ..malloc import use_one_arena
 from ..paths.data_folder import data_folder
 from ..picture_store.open_store import open_store
 from ..picture_store.store import PictureStore
 from ..server.answer_room import MAX_MAKING
-from ..server.hosting import Hosting, hosted_tools
 from ..server.stdio.signals import ending_signals, is_insistent
 from ..service.fleet import Fleet
-from ..service.images import ImageService
 from ..settings import Settings
-from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, open_shared
+from ..shared_parts import PEOPLE, PICTURES, STORE, SharedParts, log_to_stderr, open_shared
 from ..telemetry.export import exported
 from .app import PATH, build_app
 from .authentication import open_authentication
@@ -44,6 +42,10 @@ from .readiness import Readiness
 from .refusals import check_start, ignored
 from .store_routes import store_routes
 from .web_server import listen, web_server
+
+if TYPE_CHECKING:
+    from ..server.hosting import Hosting
+    from ..service.images import ImageService
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ def serve(*, host: str, port: int, sandbox: bool) -> None:
     check_start(settings, hosted, host)
     for sentence in ignored(settings):
         sys.stderr.write(f"gpt-image-2-mcp: {sentence}\n")
+    use_one_arena()
     with exported(version=__version__, metrics_port=hosted.metrics_port):
         anyio.run(run, hosted_settings_of(settings, data_folder()), hosted, host, port)
 
@@ -80,10 +83,17 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
     data_dir = data_folder()
     making = anyio.CapacityLimiter(MAX_MAKING)
 
-    def hosting_of(person: Person) -> Hosting:
-        return Hosting(_request_state(hosted, person), making, hosted_tools())
+    def hosting_of(person: Person) -> "Hosting":
+        from ..server.hosting import Hosting, hosted_prompts, hosted_tools
+        from ..server.sealed_answers import sealing
 
-    def service_of(person: Person) -> AbstractAsyncContextManager[ImageService]:
+        # Without replicas, what was answered is known to this process alone, and so is its seal.
+        secret = hosted.secret.get_secret_value() if hosted.secret and shared.is_replica else None
+        return Hosting(sealing(secret, lambda _: person.key), making, hosted_tools(), hosted_prompts())
+
+    def service_of(person: Person) -> "AbstractAsyncContextManager[ImageService]":
+        from ..app import open_service
+
         return open_service(settings, working_dir=data_dir, home=data_dir, shared=shared, person=person.key)
 
     with listen(host, port) as sock:
@@ -130,7 +140,7 @@ async def _shared(
     """What all people share; raises NotConfigured if the database cannot be used, or does not keep people apart."""
     async with open_shared(
         settings,
-        transport=sandbox_transport() if settings.sandbox else None,
+        transport=_transport(settings),
         data_dir=data_dir,
         for_people=hosted.has_people,
         per_person_usd=hosted.budget_per_person_day_usd,
@@ -149,21 +159,21 @@ async def _shared(
         yield shared
 
 
+def _transport(settings: Settings) -> httpx2.AsyncBaseTransport | None:
+    """The sandbox in place of the network, if it is asked for."""
+    if not settings.sandbox:
+        return None
+    from ..app import sandbox_transport
+
+    return sandbox_transport()
+
+
 def _store(settings: Settings, hosted: HostedSettings, data_dir: Path, address: str) -> PictureStore:
     """Where the pictures are kept; raises NotConfigured if the address is wrong."""
     secret = hosted.secret.get_secret_value().encode() if hosted.secret else os.urandom(32)
     url = hosted.store_url.get_secret_value() if hosted.store_url else None
     base_url = hosted.base_url or address
     return open_store(url, unset=data_dir / STORE, secret=secret, base_url=base_url, sandbox=settings.sandbox)
-
-
-def _request_state(hosted: HostedSettings, person: Person) -> RequestStateSecurity | None:
-    """What seals a question that another replica may get the answer to; it counts for the same person alone."""
-    if hosted.secret is None:
-        return None
-    return RequestStateSecurity(
-        keys=[hosted.secret.get_secret_value()], bind_principal=lambda _: person.key, audience="gpt-image-2-mcp"
-    )
 
 
 def _answer_s(settings: Settings) -> float:

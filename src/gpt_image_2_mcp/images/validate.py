@@ -25,7 +25,6 @@ from .memory import DECODING, MARGIN, MAX_PIXELS, MAX_SHRUNK_PIXELS, TOTAL, chec
 from .metadata import without_metadata
 from .normalize import encode, exif_orientation, has_transparency, on_plain_ground, to_plain_mode
 from .other_formats import why_not_taken
-from .png_decoder import decode_png
 from .structure import check_structure
 
 if TYPE_CHECKING:
@@ -159,6 +158,8 @@ def validate_here(data: bytes, header: Header, *, name: str) -> ValidatedImage:
 
 def _load(image: "Image.Image", data: bytes, header: Header, *, name: str) -> "Image.Image":
     """Decode an opened picture; a PNG for which there is no memory beside its file is shrunk meanwhile."""
+    from .png_decoder import decode_png
+
     pixels = header.facts.width * header.facts.height
     most = min(MAX_PIXELS, (TOTAL - MARGIN - len(data)) // 4)
     factor = math.ceil(math.sqrt(pixels / most))

@@ -245,7 +245,8 @@ class Repositories:
         """Settle what killed processes left unfinished, in one transaction.
 
         Their charges are released, or counted as spent if a request was sent. Their jobs are marked as lost if a
-        request was sent, and deleted otherwise. Gives sentences for the log about the charges, and the lost jobs.
+        request was sent, and deleted otherwise; so are jobs that have ended long ago. Gives sentences for the log about
+        the charges, and the lost jobs.
         """
         with self.transaction():
             sentences = self.ledger.recover()
@@ -256,6 +257,7 @@ class Repositories:
                 lost = [job for job in left if job.state == "sent" and unit.jobs.mark_lost(job.id)]
                 for job in left:
                     unit.jobs.delete_queued(job.id)
+                unit.jobs.delete_old()
         # After the commit: without these liveness files no process would know that there is something to recover.
         self.ledger_store.remove_dead()
         return sentences, lost

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import anyio
 import anyio.to_thread
@@ -17,14 +17,15 @@ import anyio.to_thread
 from ..catalogue.queue_table import RELEASED, QueuedJob
 from ..database.retry import retry_undone
 from ..errors import GptImageError
-from ..jobs.handover import job_of_queue
-from ..jobs.job import Job
 from ..openai_api.rate_limiter import RateLimiter
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
-from .images import ImageService
 from .own_disk import OwnDisk
 from .recovery import ModelFor, recover_rows
+
+if TYPE_CHECKING:
+    from ..jobs.job import Job
+    from .images import ImageService
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ BATCHES_S: Final = 30.0
 DISK_S: Final = 30.0
 """Seconds between two looks for what waits on this disk for the database."""
 
-ServiceOf = Callable[[str], AbstractAsyncContextManager[ImageService]]
+ServiceOf: TypeAlias = "Callable[[str], AbstractAsyncContextManager[ImageService]]"
 """Gives the service of a person, which stays open while it works."""
 
 
@@ -152,7 +153,7 @@ class Fleet:
         self._taken = [job for job in self._taken if not job.status.sent and not job.finished.is_set()]
         return max(self._limiter.waiting, len(self._taken)) < self._places
 
-    async def hand_over(self, services: Iterable[ImageService]) -> None:
+    async def hand_over(self, services: "Iterable[ImageService]") -> None:
         """Take nothing over any more, and pass on what these services have not sent; returns when that is written."""
         self._is_ending = True
         async with anyio.create_task_group() as tasks:
@@ -160,6 +161,8 @@ class Fleet:
                 tasks.start_soon(service.hand_over)
 
     async def _begin(self, queued: QueuedJob) -> None:
+        from ..jobs.handover import job_of_queue
+
         try:
             job = job_of_queue(queued)
             async with self._service_of(queued.person) as service:

@@ -4,29 +4,25 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 import anyio.to_thread
 
 from ..database.url import PostgresUrl
 from ..errors import GptImageError
-from ..generation.output_dirs import OutputDirs
-from ..generation.record_builder import find_lost_pictures
-from ..generation.recorder import restore_records
-from ..jobs.loss import describe_loss
-from ..jobs.serialization import is_readable, request_of
-from ..parameters.models import PaidRequest
 from ..persistence.unit_of_work import Repositories
 from ..persistence.writer_thread import WriterThread
 from ..telemetry import count_job
 
 if TYPE_CHECKING:
     from ..catalogue.job_table import JobRow
+    from ..generation.output_dirs import OutputDirs
+    from ..parameters.models import PaidRequest
 
 logger = logging.getLogger(__name__)
 
-ModelFor = Callable[[PaidRequest], str]
+ModelFor: TypeAlias = "Callable[[PaidRequest], str]"
 
 MARGIN_S = 0.2
 """Seconds after the end of a lease at which it is looked at again."""
@@ -37,7 +33,7 @@ NEWEST = 100
 """Pictures whose records are looked for after a kill: a process that was killed has just written their rows."""
 
 
-async def recover(writer: WriterThread, output_dirs: OutputDirs, closing: anyio.Event) -> None:
+async def recover(writer: WriterThread, output_dirs: "OutputDirs", closing: anyio.Event) -> None:
     """Settle charges and jobs of killed processes, recover their half-written pictures, and log a sentence for each.
 
     Pictures that they had saved and not recorded are added to the catalogue. What waits in the spool is written first.
@@ -91,6 +87,11 @@ async def recover_rows(everyone: WriterThread, model_for: ModelFor) -> None:
     sentences, lost = await everyone.run(Repositories.recover)
     for sentence in sentences:
         logger.warning("%s", sentence)
+    if not lost:
+        return
+    # Little of the program is loaded in a server that nobody has asked yet.
+    from ..jobs.serialization import is_readable, request_of
+
     for row in lost:
         logger.warning("%s was under way when its process was ended: it may have been billed", row.id)
         if is_readable(row):
@@ -112,8 +113,11 @@ async def _recover_rows(everyone: WriterThread, model_for: ModelFor) -> float:
     return EVERY_S
 
 
-async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | None:
+async def _recover(writer: WriterThread, output_dirs: "OutputDirs") -> float | None:
     """Recover once; gives the seconds after which to do so again, None if all is known."""
+    from ..generation.recorder import restore_records
+    from ..jobs.loss import describe_loss
+
     again_in: float | None = None
     found: list[str] = []
     lost: Sequence[JobRow] = []
@@ -139,13 +143,16 @@ async def _recover(writer: WriterThread, output_dirs: OutputDirs) -> float | Non
     return again_in
 
 
-async def _record_saved(writer: WriterThread, output_dirs: OutputDirs, row: "JobRow") -> None:
+async def _record_saved(writer: WriterThread, output_dirs: "OutputDirs", row: "JobRow") -> None:
     """Add the pictures that a lost job had saved to the catalogue, and write their records.
 
     Not with a database server: there the process may only sleep, and will record them with all that it knows.
     """
     if isinstance(writer.repositories.database, PostgresUrl):
         return
+    from ..generation.record_builder import find_lost_pictures
+    from ..generation.recorder import restore_records
+
     policy = output_dirs.policy
     find = partial(find_lost_pictures, row, policy, sandbox=output_dirs.is_sandbox)
     try:

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from ...app import log_to_stderr, open_user_service, read_settings
+from ...app import open_user_service, read_settings
 from ...service.images import ImageService
+from ...shared_parts import log_to_stderr
 from .engine.control import EngineControl
 from .first_call import read_first_call
 from .handshake import HandshakeReplay

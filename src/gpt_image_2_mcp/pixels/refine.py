@@ -16,6 +16,7 @@ from .colour import ColourMatch
 _SCALES = (96.0, 48.0, 24.0)
 """Pixels round a place, in the reduced copy, that count for its step; first many, then fewer."""
 _BLUR = 1.0
+"""Pixels by which both are blurred before they are compared."""
 _CELL = 8
 """The edge of the squares, in pixels, of which sums are made."""
 _STIFF = 0.001
@@ -31,7 +32,7 @@ def refined(movement: Movement, original: Floats, model: Array, colour: ColourMa
     """
     size = (original.shape[1], original.shape[0])
     drawn = grey(colour.apply(model))
-    # A little blurred, since lines are softer by how far they were moved.
+    # Blurred, since lines are softer by how far they were moved, which is no error of the movement.
     wanted = cv2.GaussianBlur(reduced_to(grey(original), FIELD_EDGE), (0, 0), _BLUR)
     factor = size[0] / wanted.shape[1]
     allowed = shrink_mask(stays, (wanted.shape[1], wanted.shape[0]))

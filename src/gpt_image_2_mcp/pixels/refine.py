@@ -25,10 +25,10 @@ _MOST = 40.0
 """Levels from which on a difference is something else, and counts for no more."""
 
 
-def refined(movement: Movement, original: Floats, model: Array, colour: ColourMatch, stays: Mask) -> Movement:
+def refined(movement: Movement, original: Array, model: Array, colour: ColourMatch, stays: Mask) -> Movement:
     """A finer movement, by what `stays`; `movement` itself where that is no better.
 
-    `original` is as soft as the model's picture, which has its size, and whose colours `colour` matches.
+    The model's picture has the original's size, and `colour` matches its colours.
     """
     size = (original.shape[1], original.shape[0])
     drawn = grey(colour.apply(model))

@@ -76,6 +76,7 @@ check: $(VENV) app-check ## formatter, linter and type checkers
 app: $(VENV) $(APP) ## build the studio's page from app/ into the package
 	$(NODE) app/node_modules/typescript/bin/tsc --project app
 	$(NODE) app/build.mjs
+	@$(MAKE) --no-print-directory handshake # The tools name the page by its hash.
 
 # Without the tools from npm it is left out, except in CI.
 .PHONY: app-check

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from .figures import Goal, NotMeasured
 from .pictures import pixels
 from .processes import cpu_time
-from .workspace import LARGE, OURS, SDK, SDK_DURABLE, SQUARE, Caller, Subject, Workspace
+from .workspace import LARGE, OURS, SDK, SDK_DURABLE, SDK_SERVED, SQUARE, Caller, Subject, Workspace
 
 GOALS = {SQUARE: Goal(1.3, "ratio"), LARGE: Goal(1.2, "ratio")}
 WARM = 2
@@ -42,7 +42,7 @@ class _Found:
 def measure_calls(workspace: Workspace) -> None:
     """Ask all subjects for the same picture, one after another."""
     found = {size: _Found() for size in ROUNDS}
-    well = [*workspace.all, SDK_DURABLE, *MODES]
+    well = [*workspace.all, SDK_DURABLE, SDK_SERVED, *MODES]
     for _ in range(1 if workspace.quick else LIVES):
         with ExitStack() as stack:
             callers: list[Caller] = []
@@ -97,9 +97,10 @@ def _say(workspace: Workspace, size: str, found: _Found) -> None:
     for subject, samples in found.times.items():
         goal = GOALS[size] if subject is WITHOUT else None
         workspace.figures.add(subject.name, "ms", samples, against=found.alone[subject], goal=goal)
-    if least := found.times[SDK_DURABLE]:
-        name = f"{WITHOUT.name}, beside the least that keeps the promises"
-        workspace.figures.add(name, "ms", found.times[WITHOUT], against=least)
+    for subject, what in ((SDK_DURABLE, "the least that keeps the promises"), (SDK_SERVED, "that as an MCP server")):
+        if found.times[subject]:
+            name = f"{WITHOUT.name}, beside {what}"
+            workspace.figures.add(name, "ms", found.times[WITHOUT], against=found.times[subject])
     added = [more - less for more, less in zip(found.times[OURS], found.times[WITHOUT], strict=False)]
     if added:
         workspace.figures.add("what the preview adds to a call", "ms", added)

@@ -4,7 +4,8 @@ It speaks as much of MCP's lines as it takes to be measured by the same client a
 of the SDK, and its answer says only that the files are there.
 
 With `BENCH_DURABLE` set, it also does what the server promises of the disk, in the fewest steps that can hold it: a row
-before the request is sent, a synced file in a synced folder, and the row again.
+before the request is sent, a synced file in a synced folder, and the row again. With `BENCH_MCP` set, it is a tool of
+the official MCP SDK, over that SDK's own stdio: what any server in Python has to pay.
 """
 
 import base64
@@ -19,6 +20,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import anyio.to_thread
 from openai import OpenAI
 
 AT_ONCE = 64
@@ -80,8 +82,25 @@ def answer(message: Mapping[str, Any]) -> None:
         sys.stdout.flush()
 
 
+def serve() -> None:
+    """Answer through the official MCP SDK."""
+    from mcp.server.mcpserver import MCPServer
+
+    server = MCPServer("bench")
+
+    @server.tool()
+    async def generate_image(prompt: str, size: str, n: int = 1) -> str:  # pyright: ignore[reportUnusedFunction]
+        await anyio.to_thread.run_sync(call, {"prompt": prompt, "size": size, "n": n})
+        return "saved"
+
+    server.run()
+
+
 def main() -> None:
     """Answer line by line, side by side where several are asked for, until stdin ends."""
+    if "BENCH_MCP" in os.environ:
+        serve()
+        return
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for line in sys.stdin:
             message = json.loads(line)

@@ -53,6 +53,10 @@ SDK_DURABLE = replace(
     SDK, name="openai SDK, and a row, the file, its folder and the row synced", env={"BENCH_DURABLE": "1"}
 )
 """The least that a call can take which keeps what the server promises of the disk."""
+SDK_SERVED = replace(
+    SDK_DURABLE, name="the same as a tool of the official MCP SDK", env={**SDK_DURABLE.env, "BENCH_MCP": "1"}
+)
+"""The least that an MCP server in Python can take."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,11 +1,12 @@
 """Every test starts from nothing: no variable of ours, a home and a working directory of its own."""
 
+import gc
 import os
 import re
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
@@ -42,6 +43,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     chosen = {item for found in cases.values() for item in _spread(found)}
     config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
     items[:] = [item for item in items if item in chosen]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage in what is imported and collected, now or later: all of it stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _spread(cases: Sequence[pytest.Item]) -> Sequence[pytest.Item]:
@@ -117,7 +129,7 @@ async def box(sandbox_url: str) -> AsyncIterator[Box]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     """A PostgreSQL server."""
-    with running_server() as server:
+    with running_server(in_memory=True) as server:
         yield server
 
 

@@ -32,10 +32,10 @@ QUICK = ("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "autovacuum=off"
 """Nothing of it has to outlive the tests."""
 
 GUARD = """\
-import signal, subprocess, sys
+import shutil, signal, subprocess, sys
 
 def start():
-    return subprocess.Popen(sys.argv[2:], user=sys.argv[1] or None, cwd="/")
+    return subprocess.Popen(sys.argv[3:], user=sys.argv[1] or None, cwd="/")
 
 server = start()
 for line in sys.stdin:
@@ -46,8 +46,9 @@ for line in sys.stdin:
         server = start()
 server.send_signal(signal.SIGQUIT)
 server.wait()
+shutil.rmtree(sys.argv[2], ignore_errors=True)
 """
-"""Ends the server, and its connections, when its own stdin ends, which it does however the tests end.
+"""Ends the server, and its connections, when its own stdin ends, which it does however the tests end. Deletes its data.
 
 It stops the server, as quickly as that goes in order, or starts it again when it reads so.
 """
@@ -156,29 +157,41 @@ def _user() -> str | None:
     return next((name for name in ("postgres", "nobody") if name in names), None)
 
 
+MEMORY = Path("/dev/shm")  # noqa: S108 - the folder in it has a name of its own
+ROOM = 2 << 30
+"""Bytes that have to be free in memory, if the data is to be there: each database has 8 MB."""
+
+
+def _data_folder(*, in_memory: bool) -> Path:
+    is_there = in_memory and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    return Path(tempfile.mkdtemp(prefix="pgdata", dir=MEMORY if is_there else None))
+
+
 @contextmanager
-def running_server() -> Generator[Server]:
-    """Start one."""
+def running_server(*, in_memory: bool = False) -> Generator[Server]:
+    """Start one; its data is on the disk, or `in_memory` where that has room.
+
+    A new database is 300 files, which take a disk ten times as long.
+    """
     if sys.platform == "win32":
         pytest.skip("it is started as another user, as POSIX does it")
     user = _user()
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    folder, data = Path(tempfile.mkdtemp(prefix="pg")), _data_folder(in_memory=in_memory)
     try:
         (folder / "password").write_text(PASSWORD, encoding="utf-8")
         binaries = _binaries(copy_to=folder if user else None)
         if user:
-            shutil.chown(folder, user)
-            shutil.chown(folder / "password", user)
-        data = str(folder / "data")
+            for path in (folder, data, folder / "password"):
+                shutil.chown(path, user)
         initdb = [binaries / "initdb", "-D", data, "-U", "owner", "--pwfile", folder / "password", "--no-sync"]
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
         subprocess.run([*initdb, *options], check=True, capture_output=True, user=user, cwd="/", timeout=PATIENCE_S)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port: int = free.getsockname()[1]
-        command = [str(binaries / "postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", ""]
+        command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         with (folder / "log").open("wb") as log:
             guard = subprocess.Popen(
-                [sys.executable, "-c", GUARD, user or "", *command, *QUICK],
+                [sys.executable, "-c", GUARD, user or "", str(data), *command, *QUICK],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -192,4 +205,5 @@ def running_server() -> Generator[Server]:
             guard.stdin.close()
             guard.wait(PATIENCE_S)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        for path in (folder, data):
+            shutil.rmtree(path, ignore_errors=True)

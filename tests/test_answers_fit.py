@@ -97,6 +97,7 @@ async def fits(bench: Bench, count: int, **arguments: Any) -> list[ImageContent]
 # Noise.
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
 @pytest.mark.parametrize("count", [1, 10])
 def test_noise_of_every_size_becomes_a_preview_that_fits(size: tuple[int, int], count: int) -> None:
@@ -165,6 +166,7 @@ async def test_a_channel_of_transparency_that_is_used_nowhere_is_no_transparency
     assert block.mime_type == "image/jpeg"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("count", [9, 10])
 def test_the_hardest_transparent_noise_is_shown_too(count: int) -> None:
     data = cut_out((1024, 1024))

@@ -171,6 +171,7 @@ async def test_a_reference_of_a_series_is_uploaded_once(bench: Bench) -> None:
     assert (await ended(bench, job_id))[0]["done"] == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("when", ["cheap", "now"])
 async def test_a_batch_says_how_far_its_finals_kept_the_layout_of_their_drafts(bench: Bench, when: str) -> None:
     drafts = await bench.made("generate_image", prompt="a logo with a fox", n=3, **LOW)
@@ -488,6 +489,7 @@ async def test_lines_that_failed_for_one_reason_are_told_together(bench: Bench) 
     assert "10 (fox 10) and 20 more: There is no" in said(result)
 
 
+@pytest.mark.thorough
 async def test_the_sheet_of_a_batch_has_the_numbers_of_its_lines_and_what_the_person_is_given(bench: Bench) -> None:
     items = [*foxes(1), {"prompt": "moderation-blocked"}, {"prompt": "fox 3"}, {"prompt": "fox 4", "size": "story"}]
     result = await bench.call("make_batch", items=items, common=LOW)

@@ -121,6 +121,7 @@ async def test_ids_are_offered_while_they_are_typed(each_era: Bench) -> None:
     assert await offered("gpt-image-2://other/{id}", "") == []
 
 
+@pytest.mark.thorough
 async def test_an_offer_of_ids_says_whether_there_are_more(benches: Benches) -> None:
     bench = await benches.open(wrap=canned(*[encoded("WEBP", (64, 64))] * 10).wrap)
     ref = ResourceTemplateReference(uri=PICTURE)

@@ -36,6 +36,7 @@ async def test_what_differs_between_two_pictures_is_told_and_marked(bench: Bench
     assert seen.width > 3 * 600, "the two, and what differs"
 
 
+@pytest.mark.thorough
 async def test_a_picture_and_itself_and_one_of_another_shape_are_told_apart(bench: Bench) -> None:
     bench.photo()
     bench.photo("same.png")

@@ -11,10 +11,17 @@ import pytest
 from fault_proxy import FaultProxy, paying
 from inline_snapshot import snapshot
 from mcp.client.session import ClientRequestContext
-from mcp_types import ElicitRequestFormParams, ElicitRequestParams, ElicitResult
+from mcp_types import (
+    CallToolResult,
+    ElicitRequestFormParams,
+    ElicitRequestParams,
+    ElicitResult,
+    InputRequiredResult,
+    InputResponses,
+)
 from patience import PATIENCE_S
 from promises import promise
-from workbench import KEY, SMALL, Answer, Bench, folded, said
+from workbench import KEY, META, SMALL, Answer, Bench, folded, said
 
 pytestmark = pytest.mark.anyio
 
@@ -295,6 +302,47 @@ async def test_each_call_is_asked_about_anew(opened: Open) -> None:
         await bench.made("generate_image", **DEAR)
         assert bench.knobs.paid == 2
     assert len(person.asked) == 2
+
+
+def picture_of(result: CallToolResult) -> str:
+    """The id of the picture of an answer."""
+    return (result.meta or {})[META]["images"][0]["id"]
+
+
+async def test_an_answer_that_comes_again_gets_the_same_picture_and_pays_nothing(tmp_path: Path) -> None:
+    """What the client carries from the question to the answer is good for one picture, also when that was fetched."""
+    async with paying(tmp_path, LIMIT, ask=Person("accept", YES)) as bench:
+        session = bench.client.session
+        asked = await session.call_tool("generate_image", DEAR, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
+        assert asked.input_requests is not None
+        answers: InputResponses = {
+            name: ElicitResult(action="accept", content={"go_ahead": True}) for name in asked.input_requests
+        }
+
+        async def answer() -> CallToolResult:
+            return await session.call_tool(
+                "generate_image", DEAR, input_responses=answers, request_state=asked.request_state
+            )
+
+        made = await answer()
+        assert not made.is_error, said(made)
+        picture = picture_of(made)
+        together = list[CallToolResult]()
+
+        async def note() -> None:
+            together.append(await answer())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(note)
+        for again in (await answer(), *together):
+            assert "nothing was paid again" in said(again)
+            assert picture_of(again) == picture
+        assert bench.knobs.paid == 1
+        # The answer counts for no call but its own: the same words are asked about anew, and are a new picture.
+        await bench.made("generate_image", **DEAR)
+        assert bench.knobs.paid == 2
 
 
 async def test_whoever_cancels_while_the_person_is_asked_has_sent_nothing(opened: Open) -> None:

@@ -58,6 +58,7 @@ async def sent_mask(bench: Bench, session_id: str, mask: str, **arguments: Any) 
     return file.sha256
 
 
+@pytest.mark.thorough
 @settings(max_examples=80, deadline=None)
 @given(
     width=st.integers(64, 1700),
@@ -127,6 +128,7 @@ async def test_a_mask_of_a_turn_is_of_the_picture_that_was_shown(benches: Benche
     assert "lies outside 1584x396" in text
 
 
+@pytest.mark.thorough
 async def test_what_a_mask_names_is_looked_for_in_the_picture_that_was_shown(bench: Bench) -> None:
     # What the sandbox paints its prompt on is black.
     first = await begun(bench)
@@ -142,6 +144,7 @@ async def test_what_a_mask_names_is_looked_for_in_the_picture_that_was_shown(ben
     assert await sent_mask(bench, first.session_id, words, from_turn=1) == file.sha256
 
 
+@pytest.mark.thorough
 async def test_an_exact_turn_is_delivered_as_the_turn_before_and_keeps_what_was_seen(bench: Bench) -> None:
     first = await begun(bench)
     second = await bench.made(
@@ -212,6 +215,7 @@ async def test_a_turn_without_a_size_goes_on_in_the_size_that_was_given(bench: B
     assert bench.last().params.get("size", "auto") == "auto"
 
 
+@pytest.mark.thorough
 async def test_a_transparent_turn_in_another_size_is_not_listed_as_exact(bench: Bench) -> None:
     first = await begun(bench)
     turn = await bench.made(

@@ -57,6 +57,15 @@ async def test_a_draft_is_finished_as_it_is_and_the_answer_says_how_close_and_wh
     assert bench.last().params["prompt"] == again.report["prompt"] == DRAFTS["prompt"]
 
 
+async def test_finals_at_once_are_priced_as_drafts_are_made_also_of_drafts_in_another_size(bench: Bench) -> None:
+    """The drafts were made of words alone: their delivered files are made here of the model's, which is no input."""
+    await bench.made("generate_image", **{**DRAFTS, "size": "square"})
+    final = await bench.made("edit_image", images=["2"], like="2", quality="high")
+    costs = await bench.call("image_costs", n=3, size="square", quality="high")
+    priced = (costs.meta or {})["gpt-image-2/costs"]["estimate_usd"]
+    assert final.report["final"]["finals_usd"] == pytest.approx(priced, rel=0.01)
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -94,6 +103,7 @@ async def test_a_final_without_like_is_told_in_the_same_words_and_sent_as_it_was
     assert "final" not in edit.report
 
 
+@pytest.mark.thorough
 async def test_a_final_of_a_draft_in_another_size_is_made_of_all_that_the_model_drew(bench: Bench) -> None:
     drafts = await bench.made("generate_image", **{**DRAFTS, "size": "1584x396"})
     behind = [image for image in drafts.report["images"] if image["role"] == "model"]
@@ -127,6 +137,7 @@ def test_the_layout_of_a_moved_picture_is_kept_and_that_of_another_one_is_not() 
     assert "hardly any edges" in layout_text(flat)
 
 
+@pytest.mark.thorough
 async def test_a_small_photo_can_be_extended(bench: Bench) -> None:
     bench.photo("old.png", size=(800, 600))
     extended = await bench.made("edit_image", images=["old.png"], prompt="go on", extend="left 200", quality="low")

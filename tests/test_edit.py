@@ -42,6 +42,21 @@ async def test_several_pictures_are_sent_in_their_order(bench: Bench) -> None:
     assert [(file.field, file.sha256) for file in bench.last().files] == [("image[]", sha256(path)) for path in photos]
 
 
+async def test_an_answer_says_that_a_logo_among_several_pictures_is_drawn_anew(bench: Bench) -> None:
+    bench.photo("mug.png")
+    bench.photo("logo.png", size=(640, 640))
+    bench.mask()
+    both: dict[str, Any] = {"prompt": "the logo on the mug", "images": ["mug.png", "logo.png"], "size": SMALL}
+    made = await bench.made("edit_image", **both)
+    assert "What was taken from these pictures is drawn anew: a logo, a face or a text is never exactly the same." in (
+        made.text.splitlines()
+    )
+    exact = await bench.made("edit_image", mask="mask.png", **{**both, "size": "auto"})
+    assert "What was taken from image 2 and later ones is drawn anew:" in exact.text
+    alone = await bench.made("edit_image", prompt="a pond", images=["mug.png"], mask="mask.png", size=SMALL)
+    assert "drawn anew:" not in alone.text
+
+
 async def test_a_mask_goes_along_as_it_is(bench: Bench) -> None:
     photo, mask = bench.photo(), bench.mask()
     await bench.made("edit_image", prompt="a pond here", images=["photo.png"], mask="mask.png", size=SMALL)
@@ -265,6 +280,7 @@ async def test_an_input_that_arrives_slowly_holds_up_no_other_call(benches: Benc
         tasks.cancel_scope.cancel()
 
 
+@pytest.mark.thorough
 async def test_an_edit_that_enlarges_a_picture_says_that_it_was_drawn_anew(bench: Bench) -> None:
     bench.photo("old.png", size=(800, 600))
     larger = await bench.made("edit_image", images=["old.png"], prompt="sharper", size="3840x2880", quality="low")

@@ -71,6 +71,11 @@ async def exported(bench: Bench, to: object, **given: Any) -> tuple[list[dict[st
         ("App Icon", {"icon_set": "app icon"}),
         ("favicon", {"icon_set": "favicon"}),
         ("favicon png", {"size": "512x512", "kind": "png"}),
+        ("appicon", {"icon_set": "app icon"}),
+        ("rotate 90 left webp", {"kind": "webp", "steps": (("rotate", -90),)}),
+        ("rotated left by 90 degrees", {"steps": (("rotate", -90),)}),
+        ("rotate right png", {"kind": "png", "steps": (("rotate", 90),)}),
+        ("rotate 90° clockwise", {"steps": (("rotate", 90),)}),
         ("rotate 90 flip square", {"size": "1080x1080", "steps": (("rotate", 90), ("flip", "horizontal"))}),
         ("flip vertically rotate 180", {"steps": (("flip", "vertical"), ("rotate", 180))}),
         ("crop 10,20,300,400 of 1024x683 png", {"kind": "png", "steps": (("crop", 10, 20, 300, 400, [1024, 683]),)}),
@@ -97,6 +102,8 @@ def test_a_target_is_said_as_people_say_it(text: str, found: dict[str, Any]) -> 
         ("-rf.png", "cannot be called '-rf.png'"),
         ("con.png", "Call it '_con.png'"),
         ("crop 9,9,3,3 square", "LEFT,TOP,RIGHT,BOTTOM"),
+        ("crop left half png", "a crop is said as `crop LEFT,TOP,RIGHT,BOTTOM of 1024x683`"),
+        ("rotate 45", "turned by 90, 180 or 270 degrees"),
         ("40000x40000", "16 to 20,000 pixels"),
         (f"64x64 {'9' * 290}kB", "its size"),
         (f"64x64{' ' * 100_000}png", "300 are the most"),
@@ -134,6 +141,7 @@ async def test_a_hero_is_exactly_the_file_that_was_asked_for(bench: Bench, by_pa
     assert "prompt: a lighthouse" in shown
 
 
+@pytest.mark.thorough
 async def test_an_answer_says_a_size_once_and_what_to_do_where_much_is_cut_off(bench: Bench) -> None:
     bench.photo(size=(1600, 400))
     files, text = await exported(bench, ["108 × 108", "og", "9:16 jpeg", "1600x420"])
@@ -172,6 +180,7 @@ async def test_a_picture_that_is_too_small_for_a_target_has_a_way_out(bench: Ben
     assert ("edit_image" in text) == (len(told) > 1)
 
 
+@pytest.mark.thorough
 async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
     bench.photo()
     targets = ["story jpeg", "200x200 avif", "64x48 png", "a6@72 pdf", "a6@150 jpeg", "300x200 tiff", "48x48 ico"]
@@ -193,6 +202,7 @@ async def test_every_format_is_written_as_it_is_called(bench: Bench) -> None:
                 assert tuple(map(round, image.info["dpi"])) == (150, 150)
 
 
+@pytest.mark.thorough
 async def test_an_icon_set_has_every_file_and_the_lists_name_them(bench: Bench) -> None:
     picture = Image.new("RGBA", (600, 600), (0, 0, 0, 0))
     ImageDraw.Draw(picture).ellipse((20, 20, 580, 580), fill=(200, 30, 60, 255))
@@ -366,6 +376,48 @@ async def test_a_link_in_an_icon_set_tells_nothing_of_where_it_leads(bench: Benc
     assert len(list(secret.iterdir())) == 4
 
 
+async def test_a_file_of_a_format_of_icons_is_a_square_that_the_format_takes(bench: Bench) -> None:
+    bench.photo()
+    Image.new("RGB", (40, 30), "red").save(bench.working_dir / "small.png")
+    files, _ = await exported(bench, ["favicon.ico", "icns"])
+    assert [(file["width"], file["height"]) for file in files] == [(256, 256), (640, 640)]
+    files, _ = await exported(bench, "tiny.ico", image="small.png")
+    assert (files[0]["width"], files[0]["height"]) == (30, 30)
+
+
+async def test_what_is_said_twice_is_made_once(bench: Bench) -> None:
+    bench.photo()
+    files, _ = await exported(bench, ["og", "og"], image=["photo.png", "./photo.png"])
+    assert len(files) == 1
+
+
+async def test_several_pictures_for_one_file_name_are_refused_with_the_way_out(bench: Bench) -> None:
+    bench.photo()
+    bench.photo("other.png", size=(640, 640))
+    for to, told in (
+        ("logo.png", "'logo.png' names one file, and there are several pictures: leave the name out"),
+        ("favicon", "The files of 'favicon' have fixed names: export one picture a call"),
+    ):
+        assert told in await bench.refused("export_image", image=["photo.png", "other.png"], to=to, output_dir="out")
+
+
+async def test_of_a_picture_that_moves_only_the_first_frame_is_exported_and_the_answer_says_so(bench: Bench) -> None:
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "green")]
+    for name in ("moving.gif", "moving.webp", "moving.png"):
+        frames[0].save(bench.working_dir / name, save_all=True, append_images=frames[1:])
+        files, text = await exported(bench, f"{name.partition('.')[0]}.jpg", image=name, output_dir=name[-3:])
+        assert "only its first frame" in text
+        assert files[0]["how"].endswith("only its first frame")
+
+
+async def test_a_picture_that_cannot_be_read_is_told_once_for_all_targets(bench: Bench) -> None:
+    photo = bench.photo()
+    photo.write_bytes(photo.read_bytes()[:900])
+    text = await bench.refused("export_image", image="photo.png", to=["og", "story jpeg"], output_dir="out")
+    assert text.startswith("Nothing was exported. og, story jpeg: photo cannot be decoded")
+    assert "\n" not in text
+
+
 @pytest.mark.parametrize("second", ["x.png", "X.png", "o/../x.png"])
 async def test_two_files_of_one_name_are_refused_before_anything_is_made(bench: Bench, second: str) -> None:
     bench.photo()
@@ -415,6 +467,7 @@ async def test_a_picture_is_fitted_as_it_is_said(
         assert image.getpixel((50, 50)) == middle
 
 
+@pytest.mark.thorough
 def test_a_smart_crop_keeps_the_subject() -> None:
     """Subjects at one side, on grounds of all kinds: the middle would cut them off. docs/exports.md has the figures."""
     found = list(measure(2))
@@ -427,4 +480,12 @@ async def test_all_targets_that_are_wrong_are_told_in_one_answer(bench: Bench) -
     bench.photo()
     text = await bench.refused("export_image", image="photo.png", to=["banana", "20x20", "crop 9,9 of 3 story"])
     assert "'banana'" in text
+    assert "a crop is said as" in text
+    many = await bench.refused("export_image", image="photo.png", to=["banana", "cherry", "9x9"])
+    assert [line.partition(":")[0] for line in many.split("\n")] == [
+        "The target 'banana'",
+        "The target 'cherry'",
+        "The target '9x9'",
+        many[many.index("The names are") :].partition(":")[0],
+    ]
     assert "'crop 9,9 of 3 story'" in text

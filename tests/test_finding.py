@@ -139,6 +139,29 @@ async def test_pictures_of_one_call_stand_in_their_order_and_the_newest_call_fir
     assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
 
 
+async def test_a_list_and_its_sheet_have_each_picture_once(bench: Bench) -> None:
+    drafts = await bench.made("generate_image", prompt="a logo", n=3, size="square")
+    listed = await bench.call("list_images", contact_sheet=True)
+    rows = (listed.meta or {})["gpt-image-2/pictures"]
+    assert [row["id"] for row in rows] == [path.stem for path in drafts.paths]
+    assert [row["number"] for row in rows] == [1, 2, 3]
+    assert "no cost of its own" not in said(listed)
+    assert "3.png and 2 more" not in said(await bench.call("get_image_job"))
+    assert "-1080x1080.png and 2 more" in said(await bench.call("get_image_job"))
+
+
+@pytest.mark.thorough
+async def test_a_page_with_nothing_but_what_the_model_made_on_the_way_leads_to_the_next(bench: Bench) -> None:
+    await bench.made("generate_image", prompt="the first")
+    # Ten of these are thirty files: the model's, what was cut out of them, and that in the size that was asked for.
+    await bench.made("generate_image", prompt="a logo", n=10, size="square", background="transparent")
+    await bench.made("generate_image", prompt="ten more", n=10)
+    first, second, third = [said(await bench.call("list_images", page=page)) for page in (1, 2, 3)]
+    assert first.startswith("20 pictures, newest first, page 1; page 2 has older ones.")
+    assert second == "Page 2 has no picture that you asked for; page 3 has older ones."
+    assert third.startswith("1 picture, ")
+
+
 async def test_a_list_marks_the_pictures_whose_files_are_gone(bench: Bench) -> None:
     (await make(bench, "a whale")).path.unlink()
     await make(bench, "a fox")
@@ -254,6 +277,7 @@ async def test_a_sheet_is_a_file_too_for_clients_that_show_no_pictures(
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in kept)
 
 
+@pytest.mark.thorough
 async def test_numbers_go_on_from_page_to_page(bench: Bench) -> None:
     for _ in range(3):
         await make(bench, n=7)
@@ -448,6 +472,7 @@ def test_any_text_is_a_time_or_a_readable_error(text: str) -> None:
         assert found.tzinfo is not None
 
 
+@pytest.mark.thorough
 async def test_a_page_shows_what_was_asked_for_and_links_what_the_model_made_of_it(bench: Bench) -> None:
     bench.photo(size=(1024, 640))
     exact = await bench.made("edit_image", images=["photo.png"], prompt="a boat", mask="box 400,100 300x200")

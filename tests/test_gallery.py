@@ -30,9 +30,9 @@ from workbench import encoded, picture
 
 from gpt_image_2_mcp.catalogue.picture_record import Picture
 from gpt_image_2_mcp.library.contact_sheet import make_cells
-from gpt_image_2_mcp.library.gallery.given import given_of
 from gpt_image_2_mcp.library.gallery.renderer import environment, gallery_html
 from gpt_image_2_mcp.library.gallery.session_tree import lines
+from gpt_image_2_mcp.library.given import given_of
 from gpt_image_2_mcp.library.thumbnails import thumbnail
 
 SESSION = "session-" + "ab" * 12

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,6 +95,7 @@ def root_of(bench: Bench) -> Path:
     return bench.home.parent
 
 
+@cache
 def bomb() -> bytes:
     """11 kB that decode to 89 million pixels, which Pillow by itself would let pass."""
 
@@ -267,7 +269,7 @@ shrink it first.\
 """,
             "a picture cut short": "cut.png is cut short. Save it anew as a PNG, JPEG or WebP.",
             "nothing": "'empty.png' is empty: give a PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF or HEIC file.",
-            "a folder": "'.' is a folder: give the path of a picture file.",
+            "a folder": "'.' is a folder: give the path of a file.",
             "a URL of a file": """\
 'file:///etc/passwd' is no picture, and only PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF and HEIC are
 taken (by their bytes, not by their name): give the file of a picture, or convert this one.\
@@ -340,7 +342,7 @@ async def test_a_pipe_is_refused_without_waiting_for_its_writer(trapped: Bench) 
         text = await refused(trapped, "edit_image", **DRAFT, images=["pipe.png"])
         await refused(trapped, "edit_image", **DRAFT, images=["photo.png"], mask="pipe.png")
     assert not waited
-    assert text == snapshot("'pipe.png' is no regular file: give the path of a picture file.")
+    assert text == snapshot("'pipe.png' is no regular file: give the path of a file.")
 
 
 @pytest.mark.parametrize("tool", ["edit_image", "start_edit_session"])
@@ -846,7 +848,10 @@ to go on from a picture, call start_edit_session with its id or path in `images`
 There is no job '../../etc/passwd'. get_image_job without a job_id lists the recent ones, and
 list_images finds every picture that was made.\
 """,
-            "ending": "There is no active session '\\u202e../x'; it was ended, expired or never was. Nothing to do.",
+            "ending": """\
+There is no active session '\\u202e../x': it was ended, expired or never was, so there is nothing to
+end. list_edit_sessions shows the active ones.\
+""",
         }
     )
 

@@ -7,6 +7,7 @@ each folder is for.
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -87,12 +88,15 @@ def unit(module: str) -> str:
     return "__init__" if top == "__version__" else top
 
 
-def dependencies() -> Iterator[tuple[str, str, str]]:
+@cache
+def dependencies() -> tuple[tuple[str, str, str], ...]:
     """Who imports whom, and where."""
-    for name, path in modules().items():
-        for line, target in imports(name, path):
-            if unit(target) != unit(name):
-                yield unit(name), unit(target), f"{path.relative_to(PACKAGE)}:{line}"
+    return tuple(
+        (unit(name), unit(target), f"{path.relative_to(PACKAGE)}:{line}")
+        for name, path in modules().items()
+        for line, target in imports(name, path)
+        if unit(target) != unit(name)
+    )
 
 
 def test_folders_import_downwards_only() -> None:

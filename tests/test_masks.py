@@ -353,6 +353,7 @@ async def test_what_marks_nothing_everything_or_lies_outside_is_refused_before_i
     assert bench.knobs.paid == 1
 
 
+@pytest.mark.thorough
 async def test_the_words_of_a_turn_are_of_the_picture_of_the_turn_before(bench: Bench) -> None:
     bench.photo()
     session = await bench.made("start_edit_session", prompt="bluer", images=["photo.png"], size="640x1024")
@@ -397,6 +398,7 @@ async def test_a_mask_is_drawn_over_its_picture_for_nothing(bench: Bench) -> Non
     assert not bench.seen()
 
 
+@pytest.mark.thorough
 async def test_a_mask_over_a_large_picture_is_drawn_in_a_child_process(bench: Bench) -> None:
     Image.new("RGB", (7000, 5000), "teal").save(bench.working_dir / "large.jpg")
     text, seen = await shown(bench, image="large.jpg", mask="box 10%,10% 50%x50%")

@@ -50,6 +50,7 @@ anyio.run(main, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc's allocator can be told to")
 def test_memory_that_is_free_is_given_back_once_no_job_is_under_way(tmp_path: Path) -> None:
     """The 100 MiB that were in use for a moment; a picture in 4K takes as much."""

@@ -275,6 +275,7 @@ async def test_a_certificate_that_is_not_known_names_the_way_out(tmp_path: Path)
     assert "set SSL_CERT_FILE" in text
 
 
+@pytest.mark.thorough
 def test_the_command_line_names_a_wrong_variable_without_a_traceback(tmp_path: Path) -> None:
     environ = {"OPENAI_API_KEY": KEY, "HOME": str(tmp_path), "ALL_PROXY": "socks4://127.0.0.1:1"}
     command = [sys.executable, "-m", "gpt_image_2_mcp", "generate", "a fox", "--size", SMALL]

@@ -68,8 +68,8 @@ class Desk:
                 yield service.library
 
     async def rebuild(self, *folders: Path, **environ: str) -> RebuildResult:
-        async with self.library(**environ) as library:
-            return await library.rebuild([str(folder) for folder in folders or (self.root / "pictures",)])
+        async with self.service(**environ) as service:
+            return await service.maintenance.rebuild([str(folder) for folder in folders or (self.root / "pictures",)])
 
     def forget(self) -> None:
         """Delete the catalogue."""
@@ -169,6 +169,7 @@ async def test_a_catalogue_deleted_and_rebuilt_is_equal(desk: Desk) -> None:
     assert desk.rows() == before
 
 
+@pytest.mark.thorough
 async def test_a_session_that_was_rebuilt_goes_on_where_it_was(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
@@ -539,8 +540,8 @@ async def test_hidden_folders_and_folders_of_secrets_are_passed_by(desk: Desk) -
 async def test_a_folder_that_is_off_limits_is_refused(folder: str, desk: Desk) -> None:
     (desk.root / "work" / "photo.png").write_bytes(PNG)
     (desk.root / "home" / ".ssh").mkdir()
-    async with desk.library() as library:
-        for call in (library.rebuild, library.check):
+    async with desk.service() as service:
+        for call in (service.maintenance.rebuild, service.maintenance.check):
             with pytest.raises(GptImageError):
                 await call([folder])
 

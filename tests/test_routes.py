@@ -291,6 +291,7 @@ async def test_an_answer_without_a_usable_picture_is_told(forced: Bench, fault: 
 # Large inputs.
 
 
+@pytest.mark.thorough
 async def test_large_pictures_are_uploaded_once_for_all_calls_and_deleted(forced: Bench) -> None:
     noise(forced.working_dir / "large.png")
     forced.mask(size=(1200, 1200))

@@ -206,5 +206,5 @@ class Opened:
         self._transaction.__exit__(*raised)  # pyright: ignore[reportArgumentType]
 
 
-TwoProcesses.TestCase.settings = settings(max_examples=rounds(8, 25), stateful_step_count=25)
+TwoProcesses.TestCase.settings = settings(max_examples=rounds(4, 25), stateful_step_count=25)
 TestTwoProcesses = pytest.mark.slow(TwoProcesses.TestCase)

@@ -351,7 +351,8 @@ on from a picture, call start_edit_session with its id or path in `images`.\
     assert "start_edit_session" in text
     assert "list_edit_sessions" in text
     assert folded(said(await bench.call("end_edit_session", session_id="session-gone"))) == snapshot(
-        "There is no active session 'session-gone'; it was ended, expired or never was. Nothing to do."
+        "There is no active session 'session-gone': it was ended, expired or never was, so there is nothing\n"
+        "to end. list_edit_sessions shows the active ones."
     )
 
 

@@ -268,6 +268,7 @@ async def ended(process: "subprocess.Popen[str]") -> tuple[str, str]:
     return await anyio.to_thread.run_sync(lambda: process.communicate(timeout=PATIENCE_S))
 
 
+@pytest.mark.thorough
 async def test_the_command_line_waits_to_the_end_whatever_the_bound(box: Box, tmp_path: Path) -> None:
     await box.turn(hold=True)
     with generating(tmp_path, box) as process:
@@ -350,6 +351,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+@pytest.mark.thorough
 async def test_what_is_to_outlive_its_terminal_ignores_its_end(box: Box, tmp_path: Path) -> None:
     """`nohup` has the signal ignored, and the server goes on as if nothing had come."""
     environ = {**box.environ, "GPT_IMAGE_2_OUTPUT_DIR": str(tmp_path), "GPT_IMAGE_2_ENGINE": "off"}
@@ -361,6 +363,7 @@ async def test_what_is_to_outlive_its_terminal_ignores_its_end(box: Box, tmp_pat
         assert len(saved(tmp_path)) == 1
 
 
+@pytest.mark.thorough
 async def test_its_second_ctrl_c_ends(box: Box, tmp_path: Path) -> None:
     await box.turn(hold=True)
     with generating(tmp_path, box) as process:

@@ -9,6 +9,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from workbench import SMALL, Bench, Benches, canned, picture
+from workbench import said as text_of
 
 from gpt_image_2_mcp.parameters.size_names import ALL_NAMES, NAMED_SIZES
 from gpt_image_2_mcp.parameters.size_plan import is_allowed_size, plan_size
@@ -111,6 +112,33 @@ async def test_the_size_that_was_asked_for_is_delivered(bench: Bench, size: str,
     assert answer.report["prompt"] == "a red fox"
 
 
+@pytest.mark.parametrize(
+    ("size", "output_format"),
+    [
+        ("a3", "webp"),
+        pytest.param("a1", "png", marks=pytest.mark.thorough),
+        pytest.param("a1", "jpeg", marks=pytest.mark.thorough),
+        pytest.param("a2", "webp", marks=pytest.mark.thorough),
+        pytest.param("10000x10000", "jpeg", marks=pytest.mark.thorough),
+    ],
+)
+async def test_a_picture_of_any_size_that_is_delivered_is_shown_and_exported(
+    bench: Bench, size: str, output_format: str
+) -> None:
+    made = await bench.call("generate_image", prompt="a poster", size=size, output_format=output_format)
+    assert any(block.type == "image" for block in made.content)
+    listed = await bench.call("export_image", image="last", to=["og jpeg", "small.png 800x800"], output_dir="out")
+    assert text_of(listed).startswith("2 files exported")
+    if output_format == "webp":
+        told = await bench.refused("show_image", image="last")
+        assert "pixels are the most that are decoded" in told
+    else:
+        seen = await bench.call("show_image", image="last")
+        assert "x1024. To point at a part" in text_of(seen)
+        sheet = await bench.call("list_images", contact_sheet=True)
+        assert "not shown" not in text_of(sheet)
+
+
 async def test_the_next_turn_is_made_from_the_models_own_picture(bench: Bench) -> None:
     photo = bench.photo()
     first = await bench.made("start_edit_session", prompt="paint it red", images=[str(photo)], size="og")
@@ -121,9 +149,10 @@ async def test_the_next_turn_is_made_from_the_models_own_picture(bench: Bench) -
     assert "1200x630" in str(shown.content[0])
     listed = (await bench.call("list_images")).meta or {}
     ids = [row["id"] for row in listed["gpt-image-2/pictures"]]
-    assert ids[2:] == [delivered["id"], made["id"]]
+    assert ids[1:] == [delivered["id"]]
 
 
+@pytest.mark.thorough
 async def test_an_exact_edit_is_delivered_from_the_composite(bench: Bench) -> None:
     photo = bench.photo()
     answer = await bench.made(

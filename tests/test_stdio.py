@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from fault_proxy import until
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from patience import PATIENCE_S
@@ -156,26 +157,30 @@ def test_a_picture_under_way_is_saved_when_the_client_leaves(
     how: signal.Signals | None, sandbox_url: str, tmp_path: Path
 ) -> None:
     """It was paid for with the request; a client that is closed or restarted must not cost a person the picture."""
-    control = f"{sandbox_url.removesuffix('/v1')}/_sandbox"
-    started_before = httpx2.get(f"{control}/state").json()["started"]
-    httpx2.post(f"{control}/knobs", json={"hold": True}).raise_for_status()
-    try:
-        with started(OPENAI_API_KEY=KEY, OPENAI_BASE_URL=sandbox_url, GPT_IMAGE_2_OUTPUT_DIR=str(tmp_path)) as server:
-            server.greet()
-            server.ask("tools/call", name="generate_image", arguments={"prompt": "a fox", "size": SMALL})
-            while httpx2.get(f"{control}/state").json()["started"] == started_before:
-                assert server.process.poll() is None
-            if how is None:
-                assert server.process.stdin is not None
-                server.process.stdin.close()
-                server.process.stdin = None
-            else:
-                server.process.send_signal(how)
-            httpx2.post(f"{control}/release").raise_for_status()
-            server.process.wait(timeout=PATIENCE_S)
-            out, errors = server.process.communicate()
-    finally:
-        httpx2.post(f"{control}/release").raise_for_status()
+    with httpx2.Client(base_url=f"{sandbox_url.removesuffix('/v1')}/_sandbox") as control:
+        started_before = control.get("/state").json()["started"]
+        control.post("/knobs", json={"hold": True}).raise_for_status()
+        try:
+            with started(
+                OPENAI_API_KEY=KEY, OPENAI_BASE_URL=sandbox_url, GPT_IMAGE_2_OUTPUT_DIR=str(tmp_path)
+            ) as server:
+                server.greet()
+                server.ask("tools/call", name="generate_image", arguments={"prompt": "a fox", "size": SMALL})
+                until(
+                    lambda: control.get("/state").json()["started"] > started_before,
+                    alive=lambda: server.process.poll() is None,
+                )
+                if how is None:
+                    assert server.process.stdin is not None
+                    server.process.stdin.close()
+                    server.process.stdin = None
+                else:
+                    server.process.send_signal(how)
+                control.post("/release").raise_for_status()
+                server.process.wait(timeout=PATIENCE_S)
+                out, errors = server.process.communicate()
+        finally:
+            control.post("/release").raise_for_status()
     assert server.process.returncode == 0, errors
     assert KEY not in out + errors
     assert [path.suffix for path in (tmp_path / "sandbox").glob("*.png")] == [".png"]

@@ -157,6 +157,7 @@ def painted(size: tuple[int, int], box: tuple[int, int, int, int]) -> str:
     return base64.b64encode(out.getvalue()).decode()
 
 
+@pytest.mark.thorough
 async def test_an_edit_with_a_mask_changes_only_what_was_painted(bench: Bench) -> None:
     fox, box = await drawn(bench), (200, 120, 420, 330)
     answer = await edited(bench, picture=fox, prompt="a red hat", quality="low", mask=painted((1024, 640), box))

@@ -51,6 +51,7 @@ def test_what_is_said_of_a_text(text: str, lines: list[str], unknown: str, sente
     assert told([text], read, frozenset(unknown)) == sentence
 
 
+@pytest.mark.thorough
 async def test_the_texts_in_a_picture_are_read(bench: Bench) -> None:
     card = Image.new("RGB", (640, 400), "white")
     pen = ImageDraw.Draw(card)

@@ -115,18 +115,21 @@ async def test_a_second_picture_that_is_damaged_leaves_a_matte_of_the_first(benc
     assert "so the background is taken off the other alone" in said(result)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("prompt", "colour"), [("a flamingo", "#00FFFF"), ("ein rosa Schwein am Meer", "#00FF00")])
 async def test_the_ground_has_no_colour_that_the_prompt_speaks_of(bench: Bench, prompt: str, colour: str) -> None:
     await bench.made("generate_image", **{**STICKER, "prompt": prompt})
     assert colour in str(bench.last().params["prompt"])
 
 
+@pytest.mark.thorough
 async def test_the_ground_has_no_colour_of_the_picture_that_is_edited(bench: Bench) -> None:
     Image.new("RGB", (1024, 640), (230, 20, 220)).save(bench.working_dir / "photo.png")
     await bench.made("edit_image", prompt="only the subject", images=["photo.png"], background="transparent")
     assert "#00FFFF" in str(bench.last().params["prompt"])
 
 
+@pytest.mark.thorough
 async def test_an_impure_ground_is_taken_off_too(bench: Bench) -> None:
     plain = alpha_of(await bench.made("generate_image", **STICKER))
     bench.knobs.ground = "impure"
@@ -262,6 +265,7 @@ async def test_the_second_picture_is_no_dearer_than_what_was_agreed_to(benches: 
     assert [size for size in sizes if size] == [b"1024x1024"] * 2
 
 
+@pytest.mark.thorough
 async def test_the_next_turn_starts_from_what_was_cut_out(bench: Bench) -> None:
     bench.photo()
     first = await bench.made("start_edit_session", prompt="a fox", images=["photo.png"], background="transparent")

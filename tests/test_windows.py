@@ -179,6 +179,7 @@ async def test_one_side_of_a_large_picture_is_extended_at_its_own_resolution(ben
     assert "enlarged" not in answer.text
 
 
+@pytest.mark.thorough
 async def test_where_nothing_is_kept_to_the_pixel_all_of_the_extended_canvas_is_drawn(bench: Bench) -> None:
     large_photo(bench, "photo.png", (2400, 1200))
     answer = await bench.made("edit_image", prompt="a beach", images=["photo.png"], extend="right 300", keep="off")
@@ -242,6 +243,7 @@ def test_of_a_picture_that_is_too_long_for_the_model_a_part_is_drawn(
         assert part.size[0] / part.size[1] == pytest.approx(part.sent_size[0] / part.sent_size[1], rel=0.015)
 
 
+@pytest.mark.thorough
 async def test_a_banner_is_edited_and_extended_as_it_is(bench: Bench) -> None:
     before = large_photo(bench, "banner.png", (1200, 300))
     given = {"prompt": "a pond", "images": ["banner.png"]}

@@ -13,7 +13,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,10 @@ class Bench:
         """Write a picture into the working directory; the extension of its name decides the format."""
         path = self.working_dir / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        picture(size).save(path, **options)
+        if options:
+            picture(size).save(path, **options)
+        else:
+            path.write_bytes(encoded(Image.registered_extensions()[path.suffix.lower()], size))
         return path
 
     def mask(self, name: str = "mask.png", size: tuple[int, int] = (1024, 640)) -> Path:
@@ -259,6 +262,7 @@ def picture(size: tuple[int, int] = (1024, 640)) -> Image.Image:
     return image
 
 
+@lru_cache
 def encoded(kind: str = "PNG", size: tuple[int, int] = (1024, 640)) -> bytes:
     """Return `picture(size)` as a file; `kind` is Pillow's name of the format."""
     out = io.BytesIO()

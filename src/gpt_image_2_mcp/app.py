@@ -33,6 +33,7 @@ from .jobs.store import JobStore
 from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
+from .library.maintenance import Maintenance
 from .library.viewer import Viewer
 from .paths.data_folder import data_folder
 from .paths.project import project_of
@@ -131,7 +132,10 @@ async def _opened(
     durations, news = DurationHistory(), NewsFeed()
     cache = data_dir / THUMBNAILS if data_dir and writer.repositories.keeps_history else None
     exports = ExportRecords(data_dir / EXPORTS if data_dir and writer.repositories.keeps_history else None)
-    library = Library(writer, reader, references, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache)
+    library = Library(writer, reader, references, sources, output_dirs, cache=cache)
+    maintenance = Maintenance(
+        library, writer, reader, sources, output_dirs, exports, sandbox=settings.sandbox, cache=cache
+    )
     failure: Exception | None = None
     async with anyio.create_task_group() as tasks:
         store = JobStore(writer, settings.redact, is_replica=shared.is_replica)
@@ -167,6 +171,7 @@ async def _opened(
             durations=durations,
             news=news,
             library=library,
+            maintenance=maintenance,
             viewer=Viewer(library, references, reader, exports, cache=cache, hosted=settings.hosted),
             exporter=Exporter(library, reader, output_dirs, exports, cache=cache),
             batches=BatchService(desk, batches, sources),

@@ -97,6 +97,7 @@ async def test_a_head_that_comes_byte_by_byte_is_given_up(tmp_path: Path, monkey
         assert len(backend.requests) == 1
 
 
+@pytest.mark.thorough
 @promise(
     "Backend",
     "No answer of a backend costs much time, or much memory beside that for the pictures that were asked for, which"

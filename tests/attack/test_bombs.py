@@ -48,6 +48,7 @@ def test_a_bomb_takes_little_memory_and_time(name: str, tmp_path: Path) -> None:
     assert took["cpu"] < MAX_CPU_S
 
 
+@pytest.mark.thorough
 @promise("Quantity", "Many calls at once take no more than 300 MiB to decode either, all together (on Linux).")
 def test_many_bombs_at_once_take_no_more_memory_than_one(tmp_path: Path) -> None:
     names = BOMBS if ALL_ROUNDS else ("jpeg", "png-here", "jpeg-here")

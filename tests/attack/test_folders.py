@@ -129,8 +129,8 @@ def test_the_refusal_says_the_rule_the_name_and_the_way_out() -> None:
         judged("$(id)/x")
     assert folded(str(caught.value)) == snapshot("""\
 No picture is written to '$(id)/x': a new folder cannot be called '$(id)', since its name is to be
-plain (letters, digits, spaces and . , _ ( ) + @ = ~ -, beginning with a letter, a digit or _). Call
-it 'id', or name a folder that exists.\
+plain (letters, digits, spaces and . , _ ( ) + @ = ~ -, beginning with a letter, a digit or _; no
+device of Windows, as CON). Call it 'id', or name a folder that exists.\
 """)
 
 

@@ -120,6 +120,7 @@ async def test_a_password_in_the_address_of_the_backend_is_in_no_log(tmp_path: P
     assert not STEERING.search(log)
 
 
+@pytest.mark.thorough
 @promise("Words of others", "No word of a backend steers a terminal.")
 @pytest.mark.parametrize("name", STEERING_ANSWERS if ALL_ROUNDS else STEERING_ANSWERS[:1])
 async def test_the_words_of_a_backend_steer_no_terminal(name: str, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ async def test_no_word_of_a_strangers_record_steers_anything_or_begins_a_line(tm
     record |= {"prompt": FORGED, "client": FORGED[:90], "project": FORGED[:90], "request_id": FORGED[:90]}
     path.write_text(json.dumps(record), encoding="utf-8")
     async with opened(tmp_path, "ours") as service:
-        assert (await service.library.rebuild([str(tmp_path / "pictures")])).added == 1
+        assert (await service.maintenance.rebuild([str(tmp_path / "pictures")])).added == 1
     async with Client(build_server(lambda: opened(tmp_path, "ours"))) as client:
         answers = [
             said(await client.call_tool(tool, arguments))

@@ -20,6 +20,7 @@ from .test_answers import settings
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.thorough
 @promise("Junk", "Half a surrogate pair in any text ends no server.")
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
 async def test_half_a_surrogate_pair_in_a_message_or_a_folder_name_ends_no_server(tmp_path: Path) -> None:

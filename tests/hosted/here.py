@@ -25,7 +25,8 @@ from gpt_image_2_mcp.hosting.person import Person
 from gpt_image_2_mcp.hosting.request_room import RequestRoom
 from gpt_image_2_mcp.hosting.web_server import listen, web_server
 from gpt_image_2_mcp.sandbox import Knobs, SandboxTransport, build_sandbox
-from gpt_image_2_mcp.server.hosting import Hosting, hosted_tools
+from gpt_image_2_mcp.server.hosting import Hosting, hosted_prompts, hosted_tools
+from gpt_image_2_mcp.server.sealed_answers import sealing
 from gpt_image_2_mcp.service.images import ImageService
 from gpt_image_2_mcp.settings import Settings
 from gpt_image_2_mcp.shared_parts import open_shared
@@ -70,7 +71,8 @@ async def here(
         {"GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(folder, {name: name for name in ("a", "b", "c")}))}
     )
     knobs = Knobs()
-    hosting = Hosting(None, anyio.CapacityLimiter(2), hosted_tools())
+    state = sealing(None, lambda _: "a")
+    hosting = Hosting(state, anyio.CapacityLimiter(2), hosted_tools(), hosted_prompts())
 
     @asynccontextmanager
     async def service_of(person: Person) -> AsyncGenerator[ImageService]:

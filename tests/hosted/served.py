@@ -3,12 +3,14 @@
 import hashlib
 import os
 import re
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +23,12 @@ from patience import PATIENCE_S
 SECRET = "0123456789abcdef" * 2
 Era = Literal["auto", "legacy"]
 ERAS: tuple[Era, Era] = ("auto", "legacy")
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """The certificates of the system, read once: it takes longer than the request of a test that looks again."""
+    return ssl.create_default_context()
 
 
 @dataclass
@@ -44,7 +52,8 @@ class Served:
         own = {"content-type": "application/json", "accept": "application/json, text/event-stream"}
         if token is not None:
             own["authorization"] = f"Bearer {token}"
-        return httpx2.post(self.url, content=body, headers={**own, **(headers or {})}, timeout=PATIENCE_S)
+        every = {**own, **(headers or {})}
+        return httpx2.post(self.url, content=body, headers=every, timeout=PATIENCE_S, verify=trusted())
 
     @asynccontextmanager
     async def client(

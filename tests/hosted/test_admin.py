@@ -62,6 +62,7 @@ def count(url: PostgresUrl, table: str, person: str) -> int:
         return row[0]
 
 
+@pytest.mark.thorough
 def test_people_and_spending_are_listed_as_json_and_as_tables(made: PostgresUrl) -> None:
     del made
     people = printed("people")

@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.anyio]
 FOX: dict[str, Any] = {"prompt": "a fox", "size": SMALL, "quality": "low"}
 PATIENT = {"GPT_IMAGE_2_MAX_WAIT_S": str(PATIENCE_S), "GPT_IMAGE_2_MAX_CONCURRENCY": "4"}
 
-FOXES = rounds(8, 24)
+FOXES = rounds(4, 24)
 NO_SIGSTOP = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGSTOP")
 
 BAD_BALANCER = """

@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Literal
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
 from installed import folder_of
@@ -17,6 +19,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
 from postgres_server import PASSWORD, Server
+from promises import promise
 from stdio_bench import Box
 from workbench import SMALL, said
 
@@ -76,12 +79,51 @@ async def test_a_picture_comes_through_haproxy_with_progress_and_a_link(composed
 
 async def test_a_picture_comes_through_nginx_with_progress(composed: Composed, box: Box) -> None:
     await box.turn(delay_s=1.5)
-    config = (HOSTING / "nginx.conf").read_text(encoding="utf-8")
-    with running_nginx(config, [*composed.replicas.values()]) as port:
-        async with client_at(composed, url=f"http://127.0.0.1:{port}/mcp") as client:
+    with balanced(composed, "nginx") as url:
+        async with client_at(composed, url=url) as client:
             _, before = await draw(client, "a blue fox")
     assert before
     assert max(before) > 1, "progress was held back until the answer"
+
+
+@contextmanager
+def balanced(composed: Composed, balancer: Literal["haproxy", "nginx"]) -> Generator[str]:
+    """The address of the server behind a balancer."""
+    if balancer == "haproxy":
+        yield composed.url
+        return
+    config = (HOSTING / "nginx.conf").read_text(encoding="utf-8")
+    with running_nginx(config, [*composed.replicas.values()]) as port:
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+@promise("Several replicas", "A call that is given up behind the balancer, and repeated at once, is paid once")
+@pytest.mark.parametrize("balancer", ["haproxy", "nginx"])
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_that_is_given_up_and_repeated_at_once_is_paid_once(
+    composed: Composed, box: Box, era: Era, balancer: Literal["haproxy", "nginx"]
+) -> None:
+    """Whichever replica gets it: the balancer has passed on at once that the client has left."""
+    answers = list[CallToolResult]()
+    await box.turn(hold=True)
+    with balanced(composed, balancer) as url:
+        async with client_at(composed, era, url=url) as client, anyio.create_task_group() as tasks:
+            tasks.start_soon(draw, client, f"a fox that {era} gives up behind {balancer}")
+            await box.reached(1)
+            tasks.cancel_scope.cancel()
+        async with client_at(composed, era, url=url) as client, anyio.create_task_group() as tasks:
+
+            # So that it is no request that the balancer has sent twice.
+            await client.list_tools()
+
+            async def draw_again() -> None:
+                result, _ = await draw(client, f"a fox that {era} gives up behind {balancer}")
+                answers.append(result)
+
+            tasks.start_soon(draw_again)
+            await box.release()
+    assert "nothing was paid again" in said(answers[0])
+    assert await box.count("paid") == 1
 
 
 def test_haproxy_leads_to_the_store_by_its_name(composed: Composed) -> None:

@@ -102,6 +102,7 @@ async def test_a_replica_that_ends_passes_its_queue_on_and_finishes_what_it_has_
         assert query("SELECT count(*) FROM charges WHERE state = 'settled'") == [(2,)]
 
 
+@pytest.mark.thorough
 async def test_a_mask_that_was_found_on_one_replica_is_not_looked_for_again_on_another(
     team_database: PostgresUrl, tmp_path: Path
 ) -> None:

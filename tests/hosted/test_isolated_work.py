@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import httpx2
 import pytest
-from mcp_types import ElicitRequestParams, ElicitResult
+from fault_proxy import until
+from mcp import Client
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, InputRequiredResult, InputResponses
 from patience import PATIENCE_S
 from postgres_server import Server
 from promises import promise
 from stdio_bench import Box, fetched, handed, reached
-from workbench import SMALL, Bench, said
+from workbench import META, SMALL, Bench, said
 
 from gpt_image_2_mcp.database.people import FENCED
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -22,6 +25,7 @@ from .conftest import ALICE as ALICES_TOKEN
 from .conftest import BOB as BOBS_TOKEN
 from .people import ALICE
 from .served import SECRET, served, write_tokens
+from .test_fleet_processes import rows
 from .test_isolation import rows_of, server_of_two
 
 pytestmark = pytest.mark.anyio
@@ -174,6 +178,11 @@ class Recorded(httpx2.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
+async def agree(_: object, __: ElicitRequestParams) -> ElicitResult:
+    return ElicitResult(action="accept", content={"go_ahead": True})
+
+
+@pytest.mark.thorough
 @promise("Several people", "What a person answered to a question counts for this person and this call alone")
 async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
     team_database: PostgresUrl, tmp_path: Path, box: Box
@@ -185,9 +194,6 @@ async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
         "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICES_TOKEN, "bob": BOBS_TOKEN})),
         "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
     }
-
-    async def agree(_: object, __: ElicitRequestParams) -> ElicitResult:
-        return ElicitResult(action="accept", content={"go_ahead": True})
 
     transport = Recorded()
     with served(tmp_path / "1", env=env) as server:
@@ -218,3 +224,54 @@ async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
         with served(tmp_path / "2", env={**env, "GPT_IMAGE_2_SECRET": SECRET[::-1]}) as another:
             assert "Invalid or expired requestState" in await sent(ALICES_TOKEN, body, another.url)
         assert await count(ALICES_TOKEN) == 1
+
+
+@promise("Several people", "An answer to a question is paid for once, however often and on whichever replica it comes")
+async def test_a_sealed_answer_is_paid_for_once_on_all_replicas(
+    team_database: PostgresUrl, tmp_path: Path, box: Box
+) -> None:
+    env = {
+        **box.environ,
+        "GPT_IMAGE_2_DATABASE_URL": team_database.text,
+        "GPT_IMAGE_2_SECRET": SECRET,
+        "GPT_IMAGE_2_STORE_URL": (tmp_path / "store").as_uri(),
+        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICES_TOKEN})),
+        "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
+    }
+    arguments = {"prompt": "an aardvark", **LOW}
+    with served(tmp_path / "1", env=env) as one, served(tmp_path / "2", env=env) as other:
+        async with one.client(ALICES_TOKEN, elicitation_callback=agree) as alice:
+            asked = await alice.session.call_tool("generate_image", arguments, allow_input_required=True)
+            assert isinstance(asked, InputRequiredResult)
+            assert asked.input_requests is not None
+            answers: InputResponses = {
+                name: ElicitResult(action="accept", content={"go_ahead": True}) for name in asked.input_requests
+            }
+
+            made = list[CallToolResult]()
+
+            async def answer(client: Client) -> None:
+                result = await client.session.call_tool(
+                    "generate_image", arguments, input_responses=answers, request_state=asked.request_state
+                )
+                assert not result.is_error, said(result)
+                made.append(result)
+
+            async with other.client(ALICES_TOKEN, elicitation_callback=agree) as elsewhere:
+                async with anyio.create_task_group() as tasks:
+                    for client in (alice, elsewhere, alice):
+                        tasks.start_soon(answer, client)
+                # Each answer has left, so that the same words are a new wish on every replica.
+                await anyio.to_thread.run_sync(until, lambda: rows(team_database, "NOT fetched") == 0)
+                await answer(elsewhere)
+                await answer(alice)
+                # A client that has started again knows nothing of the picture either.
+                async with other.client(ALICES_TOKEN, elicitation_callback=agree) as anew:
+                    await answer(anew)
+        pictures = {image["id"] for result in made for image in (result.meta or {})[META]["images"]}
+        assert len(pictures) == 1
+        assert sum("nothing was paid again" in said(result) for result in made) == len(made) - 1
+        assert await box.count("paid") == 1
+        async with other.client(ALICES_TOKEN, elicitation_callback=agree) as alice:
+            assert not (await alice.call_tool("generate_image", arguments)).is_error
+        assert await box.count("paid") == 2, "the same words are asked about anew, and are a new picture"

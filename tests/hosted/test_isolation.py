@@ -19,7 +19,6 @@ from typing import Any, cast
 import anyio
 import pytest
 from mcp import Client, MCPError
-from mcp.server.request_state import RequestStateSecurity
 from mcp_types import PromptReference, ResourceTemplateReference
 from patience import PATIENCE_S
 from postgres_server import Server
@@ -29,12 +28,14 @@ from workbench import SMALL, Bench, encoded, said
 
 from gpt_image_2_mcp.database.people import FENCED
 from gpt_image_2_mcp.database.url import PostgresUrl
-from gpt_image_2_mcp.server.hosting import Hosting, hosted_tools
+from gpt_image_2_mcp.server.hosting import Hosting, hosted_prompts, hosted_tools
+from gpt_image_2_mcp.server.sealed_answers import sealing
 from gpt_image_2_mcp.server.upload_tool import UPLOAD_KEY
 from gpt_image_2_mcp.studio.requests import OPERATIONS
 
 from .people import ALICE, Replica, replica
 from .test_people import take_the_fence_away
+from .wrong_words import wrong_words
 
 pytestmark = pytest.mark.anyio
 
@@ -47,8 +48,8 @@ PICTURE = f"data:image/png;base64,{base64.b64encode(encoded(size=(1024, 1024))).
 
 def hosting_of(person: str) -> Hosting:
     """As `serve` has it."""
-    state = RequestStateSecurity(keys=["0123456789abcdef" * 2], bind_principal=lambda _: person)
-    return Hosting(state, anyio.CapacityLimiter(4), hosted_tools())
+    state = sealing("0123456789abcdef" * 2, lambda _: person)
+    return Hosting(state, anyio.CapacityLimiter(4), hosted_tools(), hosted_prompts())
 
 
 @asynccontextmanager
@@ -82,12 +83,14 @@ NOBODY = Known()
 """Ids of nothing."""
 
 
-async def at_work(process: Replica, bob: Bench) -> tuple[Known, Known]:
-    """Alice makes one of everything, after Bob has made a picture: her ids, and ids of nothing."""
+Put = Callable[[str, Mapping[str, Any]], Awaitable[None]]
+"""Sends a picture to the link of an upload, whose key in the store is given."""
+
+
+async def at_work(alice: Bench, bob: Bench, put: Put, *, person: str = ALICE) -> tuple[Known, Known]:
+    """Alice, who is `person`, makes one of everything, after Bob has made a picture: her ids, and ids of nothing."""
     made = await bob.made("generate_image", prompt="a mouse", **LOW)
     own: str = made.report["images"][0]["id"]
-    alice, store = process.alice, process.shared.store
-    assert store
     made = await alice.made("generate_image", prompt=f"two {SECRET}s on a hill", n=2, **LOW)
     picture: str = made.report["images"][0]["id"]
     started = await alice.made("start_edit_session", images=[picture], prompt=f"the {SECRET} at night", **LOW)
@@ -95,10 +98,10 @@ async def at_work(process: Replica, bob: Bench) -> tuple[Known, Known]:
     assert not batch.is_error, said(batch)
     text = said(await alice.call("get_image_job"))
     job_id, batch_id = (next(word for word in text.split() if word.startswith(kind)) for kind in ("job-", "batch-"))
-    given = await alice.call("upload_link", name="aardvark.png", size=1000, type="image/png")
+    given = await alice.call("upload_link", name="aardvark.png", size=len(encoded()), type="image/png")
     upload = (given.meta or {})[UPLOAD_KEY]["image"].removeprefix("upload:")
-    folder = sha256(ALICE.encode()).hexdigest()[:32]
-    store.put(f"uploads/{folder}/{upload}", encoded())
+    folder = sha256(person.encode()).hexdigest()[:32]
+    await put(f"uploads/{folder}/{upload}", (given.meta or {})[UPLOAD_KEY])
     link: str = made.report["images"][0]["url"]
     (key,) = re.findall(r"pictures/[^?]+", link)
     batch_id = batch_id.strip(":,.")
@@ -108,6 +111,16 @@ async def at_work(process: Replica, bob: Bench) -> tuple[Known, Known]:
     tail = known.words["tail"].translate(str.maketrans("0123456789abcdef", "1234567890bcdefa"))
     turned = {name: getattr(NOBODY, name).replace("-abcdef-", f"-{tail}-") for name in ("picture", "key")}
     return known, replace(NOBODY, own=own, **turned)
+
+
+async def at_work_here(process: Replica, bob: Bench) -> tuple[Known, Known]:
+    """The same in memory."""
+
+    async def put(key: str, _: Mapping[str, Any]) -> None:
+        assert process.shared.store
+        process.shared.store.put(key, encoded())
+
+    return await at_work(process.alice, bob, put)
 
 
 # What names something, and what does not. The test below fails where an argument is in neither.
@@ -349,14 +362,25 @@ def prompting(prompt: str, argument: str, required: list[str]) -> Iterator[Quest
 async def tells(question: Question, client: Client, known: Known, nobody: Known) -> bool:
     """Whether the answer tells anything of what Alice has: that an id is of something, for example."""
     mine = await question.ask(client, known)
+    assert (wrong := wrong_words(mine)) == [], (wrong, mine)
     if SECRET in without(mine, known):
         return True
     if question.name in UNNAMED:
         return any(word in mine for name, word in known.words.items() if name != "own")
     of_nothing = await question.ask(client, nobody)
+    assert (wrong := wrong_words(of_nothing)) == [], (wrong, of_nothing)
     # What is repeated of a long argument says nothing more than the argument.
     shortened = re.compile("'[^']*\N{HORIZONTAL ELLIPSIS}'")
     return shortened.sub("", without(mine, known)) != shortened.sub("", without(of_nothing, nobody))
+
+
+async def what_is_told(client: Client, known: Known, nobody: Known) -> dict[str, list[str]]:
+    """The questions that tell something, with both answers."""
+    return {
+        one.name: [without(await one.ask(client, ids), ids)[:600] for ids in (known, nobody)]
+        for one in await questions(client)
+        if await tells(one, client, known, nobody)
+    }
 
 
 def without(answer: str, known: Known) -> str:
@@ -392,15 +416,9 @@ async def test_nothing_of_another_person_is_told_or_changed(
     team_database: PostgresUrl, postgres_server: Server, tmp_path: Path
 ) -> None:
     async with server_of_two(team_database, tmp_path) as process:
-        bob = process.bob.client
-        known, nobody = await at_work(process, process.bob)
+        known, nobody = await at_work_here(process, process.bob)
         before, paid = rows_of(postgres_server, team_database, ALICE), process.knobs.paid
-        told = {
-            one.name: [without(await one.ask(bob, ids), ids)[:600] for ids in (known, nobody)]
-            for one in await questions(bob)
-            if await tells(one, bob, known, nobody)
-        }
-        assert told == {}
+        assert await what_is_told(process.bob.client, known, nobody) == {}
         assert rows_of(postgres_server, team_database, ALICE) == before
         assert process.knobs.paid == paid
 
@@ -421,7 +439,7 @@ async def test_without_the_fence_of_the_database_the_questions_tell_something(
 ) -> None:
     async with server_of_two(team_database, tmp_path) as process:
         bob = process.bob.client
-        known, nobody = await at_work(process, process.bob)
+        known, nobody = await at_work_here(process, process.bob)
         take_the_fence_away(team_database)
         asked = await questions(bob)
         told = {one.name for one in asked if await tells(one, bob, known, nobody)}
@@ -435,7 +453,7 @@ async def test_with_one_memory_for_all_the_questions_tell_something(team_databas
     """As if people were not told apart when the server of one is looked for."""
     async with server_of_two(team_database, tmp_path) as process:
         bob = process.alice.client
-        known, nobody = await at_work(process, process.alice)
+        known, nobody = await at_work_here(process, process.alice)
         asked = await questions(bob)
         told = {one.name for one in asked if await tells(one, bob, known, nobody)}
         assert sorted({one.name for one in asked if not is_never_told(one)} - told) == []

@@ -91,6 +91,7 @@ def test_folders_of_the_settings_are_ignored_and_said_so() -> None:
     assert [sentence.split()[0] for sentence in said] == ["GPT_IMAGE_2_OUTPUT_DIR", "GPT_IMAGE_2_ALLOWED_DIRS"]
 
 
+@pytest.mark.thorough
 def test_the_command_says_it_and_fails(tmp_path: Path) -> None:
     said = refused(tmp_path, "--host", "0.0.0.0", "--sandbox", env={})  # noqa: S104
     assert said.startswith("Error: The server does not start:")

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from gpt_image_2_mcp.server.hosting import hosted_tools
 
 PROBE = """
@@ -35,6 +37,7 @@ print(*sorted({"obstore", "opentelemetry.sdk"} & set(sys.modules)))
 """
 
 
+@pytest.mark.thorough
 def test_a_picture_is_made_without_anything_of_the_picture_store(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PROBE, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.split()) == (0, []), done.stderr

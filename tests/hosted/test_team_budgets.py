@@ -30,15 +30,14 @@ async def test_a_refusal_says_whose_budget_it_is_and_what_is_left_and_not_who_ha
         for bench, prompt in ((alice, "a fox"), (alice, "an owl"), (bob, "a hare")):
             await bench.made("generate_image", prompt=prompt, **LOW)
         assert folded(await alice.refused("generate_image", prompt="a cat", **LOW)) == snapshot("""\
-This would cost about $0.0033, and $0.0005 is left of your $0.0070 for today
-(GPT_IMAGE_2_BUDGET_PER_PERSON_DAY_USD): $0.0065 is spent and $0.0000 under way. Nothing was sent.
-Ask for less, have GPT_IMAGE_2_BUDGET_PER_PERSON_DAY_USD raised on the server, or wait until
-tomorrow.\
+This would cost about $0.0033, and $0.0005 is left of your $0.0070 for today: $0.0065 is spent and
+$0.0000 under way. Nothing was sent. Ask for less, have whoever runs this server raise the budget,
+or wait until tomorrow.\
 """)
         assert folded(await bob.refused("generate_image", prompt="a cat", **LOW)) == snapshot("""\
 This would cost about $0.0033, and $0.0013 is left of the $0.0110 that all people together have
-today (GPT_IMAGE_2_BUDGET_PER_DAY_USD). Nothing was sent. Ask for less, have
-GPT_IMAGE_2_BUDGET_PER_DAY_USD raised on the server, or wait until tomorrow.\
+today. Nothing was sent. Ask for less, have whoever runs this server raise the budget, or wait until
+tomorrow.\
 """)
         assert folded(said(await bob.call("image_costs", **LOW))) == snapshot("""\
 1 picture with gpt-image-2, size 1024x640, quality low: about $0.0037.

@@ -53,6 +53,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
         return Measured(tmp_path_factory.mktemp("measured"), collector)
 
 
+@pytest.mark.thorough
 def test_metrics_count_jobs_pictures_dollars_and_refusals(measured: Measured) -> None:
     made = ('tool="generate_image"', 'model="gpt-image-2"', 'quality="low"')
     assert measured.value("gpt_image_2_jobs_total", 'outcome="done"', *made) == 1

@@ -192,6 +192,7 @@ def flat(kind: str) -> bytes:
     return saved(rows, kind, **options)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_a_picture_of_more_than_50_megapixels_is_shrunk(kind: str) -> None:
     judged = validate(flat(kind), name="wall")

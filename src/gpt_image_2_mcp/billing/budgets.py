@@ -164,20 +164,23 @@ def over_budget_error(
     budget allows, None if there is none. With `is_team`, several people share the ledger, and the budget per day.
     """
     left = limit if variable == PER_CALL else used.left(limit)
+    # Who asks on a server for several people does not know its settings.
+    by = "" if is_team else f" ({variable})"
     if variable == PER_CALL:
-        reason = f"more than the {dollars(limit)} that {variable} allows one call"
+        allowed = "one call may cost" if is_team else f"{variable} allows one call"
+        reason = f"more than the {dollars(limit)} that {allowed}"
     elif variable == PER_DAY and is_team:
         # Not what is spent of it, which would tell what the others do.
-        reason = f"and {dollars(left)} is left of the {dollars(limit)} that all people together have today ({variable})"
+        reason = f"and {dollars(left)} is left of the {dollars(limit)} that all people together have today"
     else:
         whose = f"your {dollars(limit)} for today" if variable == PER_PERSON else f"today's {dollars(limit)}"
         reason = (
-            f"and {dollars(left)} is left of {whose} ({variable}): {dollars(used.spent)} is spent "
+            f"and {dollars(left)} is left of {whose}{by}: {dollars(used.spent)} is spent "
             f"and {dollars(used.reserved)} under way"
         )
     if fits is None:
         or_wait = "" if variable == PER_CALL else ", or wait until tomorrow"
-        raised = f"have {variable} raised on the server" if is_team else f"raise {variable}"
+        raised = "have whoever runs this server raise the budget" if is_team else f"raise {variable}"
         advice = f"Ask for less, {raised}{or_wait}."
     else:
         size = fits.size if fits.size == "auto" else f"{fits.size[0]}x{fits.size[1]}"

@@ -141,6 +141,19 @@ class PictureTable:
         query = sa.select(pictures).where(near, pictures.c.job_id == picture.record.job_id)
         return list(self._iterate(query.order_by(pictures.c.number)))
 
+    def of_calls(self, some: Sequence[Picture]) -> list[Picture]:
+        """The pictures that were made by the same calls as some pictures, which are among them."""
+        jobs = {picture.record.job_id for picture in some}
+        found: dict[str, Picture] = {picture.id: picture for picture in some}
+        for start in range(0, len(some), MAX_RANGES):
+            times = {to_microseconds(picture.made) for picture in some[start : start + MAX_RANGES]}
+            # As values: see `delivered`.
+            near = sa.or_(*[pictures.c.number.between(us, us + TRIED) for us in sorted(times)])
+            for picture in self._iterate(sa.select(pictures).where(near)):
+                if picture.record.job_id in jobs:
+                    found.setdefault(picture.id, picture)
+        return list(found.values())
+
     def delivered(self, made: Sequence[Picture]) -> dict[str, Picture]:
         """What was delivered in place of pictures that were made, in other sizes, by the ids of those pictures."""
         found: dict[str, Picture] = {}

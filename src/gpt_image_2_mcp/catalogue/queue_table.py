@@ -38,6 +38,9 @@ _SAME_WISH: Final = sa.text(
     "SELECT id FROM jobs WHERE key = :key AND wish = :wish AND id <> :besides"
     " AND (ended_us IS NULL OR (ended_us > :after AND NOT fetched)) ORDER BY created_us DESC LIMIT 1"
 )
+_SAME_ANSWER: Final = sa.text(
+    "SELECT id FROM jobs WHERE wish = :wish AND id <> :besides AND created_us > :after ORDER BY created_us LIMIT 1"
+)
 _OF_WISH: Final = sa.text("SELECT id FROM jobs WHERE id = ANY(:ids) AND wish = :wish")
 _OWNERS: Final = sa.text("SELECT DISTINCT owner FROM jobs WHERE state = 'queued' AND handover IS NOT NULL")
 _WITH_LOST: Final = sa.text("SELECT DISTINCT person FROM jobs WHERE owner = ANY(:owners) AND state = 'lost'")
@@ -100,6 +103,16 @@ class QueueTable:
         self.connection.execute(_ALONE, {"key": key, "wish": wish})
         values = {"key": key, "wish": wish, "besides": besides, "after": to_microseconds(self.now - within)}
         found: str | None = self.connection.scalar(_SAME_WISH, values)
+        return found
+
+    def same_answer(self, wish: str, *, besides: str, within: timedelta) -> str | None:
+        """The id of the job that was begun with the same answer of a person, whatever has become of it.
+
+        `within` is how long ago it may have been. Until the end of this transaction, no other one asks for the same.
+        """
+        self.connection.execute(_ALONE, {"key": "", "wish": wish})
+        values = {"wish": wish, "besides": besides, "after": to_microseconds(self.now - within)}
+        found: str | None = self.connection.scalar(_SAME_ANSWER, values)
         return found
 
     def of_wish(self, wish: str | None, ids: Collection[str]) -> set[str]:

@@ -22,7 +22,7 @@ from .doctor import doctor
 from .export import export
 from .install import install
 from .library import library
-from .library_options import run_service
+from .library_options import run
 from .output import print_json, print_notes, write_nowhere
 from .serve import serve as serve_command
 from .studio import studio
@@ -176,7 +176,7 @@ def show(ctx: click.Context, output: Path, sandbox: bool, **arguments: Any) -> N
     from ..parameters.models import ShowImageRequest, parse
 
     request = parse(ShowImageRequest, {**arguments, "against": list(arguments["against"])})
-    view = run_service(ctx, sandbox, lambda service, _: service.viewer.show(request), needs_catalogue=False)
+    view = run(ctx, sandbox, lambda service, _: service.viewer.show(request), needs_catalogue=False)
     kind = view.preview.mime_type.removeprefix("image/")
     path = output.with_suffix(f".{'jpg' if kind == 'jpeg' else kind}")
     try:

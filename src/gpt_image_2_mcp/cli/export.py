@@ -7,7 +7,7 @@ import click
 
 from ..parameters.size_names import names_text
 from ..redaction.printable import printable_line, printable_path
-from .library_options import run_service
+from .library_options import run
 from .output import print_json
 
 TARGETS = f"""\b
@@ -49,7 +49,7 @@ def export(
 
     arguments = {"image": list(images), "to": list(to), "fit": fit, "output_dir": output_dir, "replace": replace}
     request = parse(ExportRequest, arguments)
-    done = run_service(ctx, sandbox, lambda service, _: service.exporter.export(request), needs_catalogue=False)
+    done = run(ctx, sandbox, lambda service, _: service.exporter.export(request), needs_catalogue=False)
     if as_json:
         print_json({"files": [file.as_dict() for file in done.files], "warnings": list(done.failures)})
     for file in done.files:

@@ -1,7 +1,7 @@
 """The commands of `gpt-image-2-mcp library`, which find, copy and check the pictures that were made.
 
-Each command opens the service, calls one method of its `Library`, and prints the result with `printing`. Heavy modules
-are imported inside the functions, so that `--help` answers at once.
+Each command opens the service, calls its `library` or its `maintenance`, and prints the result with `output`. Heavy
+modules are imported inside the functions, so that `--help` answers at once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..redaction.printable import printable_path
-from .library_options import confirmed, filters, pages, run, run_service, sandboxed, search_for
+from .library_options import confirmed, filters, pages, run, sandboxed, search_for
 from .output import count_of, print_check, print_known, print_notes, print_page, print_rebuild, print_rescue
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..catalogue.picture_record import Picture, PictureRow
     from ..catalogue.session import Session
-    from ..library.library import KnownPicture, Library
+    from ..library.library import KnownPicture
     from ..library.progress import Notes
     from ..service.images import ImageService
 
@@ -41,7 +41,7 @@ def library(ctx: click.Context) -> None:
 @sandboxed
 def list_(ctx: click.Context, sandbox: bool, as_json: bool, **wanted: Any) -> None:
     """List pictures, newest first."""
-    found = run(ctx, sandbox, lambda library, _: library.find(search_for(**wanted)))
+    found = run(ctx, sandbox, lambda service, _: service.library.find(search_for(**wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -55,7 +55,7 @@ def search(ctx: click.Context, sandbox: bool, as_json: bool, words: Sequence[str
 
     All words must be in the prompt; the beginning of each is enough.
     """
-    found = run(ctx, sandbox, lambda library, _: library.find(search_for(query=" ".join(words), **wanted)))
+    found = run(ctx, sandbox, lambda service, _: service.library.find(search_for(query=" ".join(words), **wanted)))
     print_page(found, as_json=as_json, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -70,7 +70,8 @@ def show(ctx: click.Context, sandbox: bool, as_json: bool, image: str) -> None:
     the newest picture.
     """
 
-    async def look_up(library: "Library", _: object) -> "KnownPicture":
+    async def look_up(service: "ImageService", _: object) -> "KnownPicture":
+        library = service.library
         # Elsewhere `last` means the picture that the same process made last; this process has made none.
         newest = (await library.find(search_for(page_size=1))).pictures if image.lower() == "last" else ()
         return await library.show(newest[0].id if newest else image)
@@ -92,7 +93,7 @@ def export(ctx: click.Context, sandbox: bool, folder: str, **wanted: Any) -> Non
     done = run(
         ctx,
         sandbox,
-        lambda library, tell: library.export(folder, search_for(**wanted), on_progress=tell),
+        lambda service, tell: service.library.export(folder, search_for(**wanted), on_progress=tell),
         title="Copying",
     )
     click.echo(printable_path(done.folder))
@@ -113,7 +114,9 @@ def rebuild(ctx: click.Context, sandbox: bool, folders: Sequence[str]) -> None:
     added only if its bytes are exactly those that its record names. Pictures that are in the catalogue already are not
     changed, except for the path of one that was moved.
     """
-    done = run(ctx, sandbox, lambda library, tell: library.rebuild(folders, on_progress=tell), title="Reading")
+    done = run(
+        ctx, sandbox, lambda service, tell: service.maintenance.rebuild(folders, on_progress=tell), title="Reading"
+    )
     print_rebuild(done, sandbox=sandbox or bool(ctx.obj))
 
 
@@ -127,7 +130,7 @@ def rescue(ctx: click.Context, sandbox: bool, paths: Sequence[str]) -> None:
     unread-. Pictures that are found in it are saved, and their paths are printed; the file's name begins with rescued-
     afterwards. Without FILE and FOLDER, all folders in which pictures were to be saved are looked through.
     """
-    print_rescue(run(ctx, sandbox, lambda library, _: library.rescue(paths), needs_catalogue=False))
+    print_rescue(run(ctx, sandbox, lambda service, _: service.maintenance.rescue(paths), needs_catalogue=False))
 
 
 @library.command()
@@ -140,7 +143,9 @@ def check(ctx: click.Context, sandbox: bool, as_json: bool, folders: Sequence[st
     It also finds files that are not in the catalogue, and pictures without a record beside them. Every picture is read;
     if you name folders, those in these folders. Nothing is changed. The exit code is 1 if anything was found.
     """
-    done = run(ctx, sandbox, lambda library, tell: library.check(folders, on_progress=tell), title="Checking")
+    done = run(
+        ctx, sandbox, lambda service, tell: service.maintenance.check(folders, on_progress=tell), title="Checking"
+    )
     print_check(done, as_json=as_json)
     if not done.is_sound:
         ctx.exit(1)
@@ -157,12 +162,12 @@ def forget(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
     are removed too, so `library rebuild` does not bring it back. What it cost still counts as spent.
     """
 
-    async def remove(library: "Library", _: object) -> int:
-        rows = {row.id: row for row in [await library.forgettable(picture) for picture in pictures]}
+    async def remove(service: "ImageService", _: object) -> int:
+        rows = {row.id: row for row in [await service.maintenance.forgettable(picture) for picture in pictures]}
         if not _agreed(rows.values(), f"Forget {count_of(len(rows), 'picture')}?", yes=yes):
             return 0
         for row in rows.values():
-            await library.forget(row)
+            await service.maintenance.forget(row)
         return len(rows)
 
     removed = run(ctx, sandbox, remove)
@@ -187,7 +192,7 @@ def set_back(ctx: click.Context, sandbox: bool, session_id: str, turn: int) -> N
 
     from ..catalogue.session import tree
 
-    click.echo(tree(run_service(ctx, sandbox, work)))
+    click.echo(tree(run(ctx, sandbox, work)))
 
 
 @library.command()
@@ -201,10 +206,12 @@ def move(ctx: click.Context, sandbox: bool, pictures: Sequence[str], folder: str
     file is replaced, and one that was changed since it was made stays where it is.
     """
 
-    async def moved(library: "Library", _: object) -> "list[tuple[Path, Notes]]":
-        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
-        notes = [(picture.id, await library.move(picture, folder)) for picture in found.values()]
-        return [((await library.movable(picture_id)).path, problems) for picture_id, problems in notes]
+    async def moved(service: "ImageService", _: object) -> "list[tuple[Path, Notes]]":
+        found = {
+            picture.id: picture for picture in [await service.maintenance.movable(picture) for picture in pictures]
+        }
+        notes = [(picture.id, await service.maintenance.move(picture, folder)) for picture in found.values()]
+        return [((await service.maintenance.movable(picture_id)).path, problems) for picture_id, problems in notes]
 
     done = run(ctx, sandbox, moved)
     for path, notes in done:
@@ -227,12 +234,14 @@ def delete(ctx: click.Context, sandbox: bool, yes: bool, pictures: Sequence[str]
     keeps the file.
     """
 
-    async def remove(library: "Library", _: object) -> int:
-        found = {picture.id: picture for picture in [await library.movable(picture) for picture in pictures]}
+    async def remove(service: "ImageService", _: object) -> int:
+        found = {
+            picture.id: picture for picture in [await service.maintenance.movable(picture) for picture in pictures]
+        }
         if not _agreed(found.values(), f"Move {count_of(len(found), 'picture')} to the trash?", yes=yes):
             return 0
         for picture in found.values():
-            await library.delete(picture)
+            await service.maintenance.delete(picture)
         return len(found)
 
     removed = run(ctx, sandbox, remove)
@@ -256,7 +265,7 @@ def gallery(ctx: click.Context, sandbox: bool, output: str, **wanted: Any) -> No
     path, number = run(
         ctx,
         sandbox,
-        lambda library, tell: library.gallery(output, search_for(**wanted), on_progress=tell),
+        lambda service, tell: service.library.gallery(output, search_for(**wanted), on_progress=tell),
         title="Drawing",
     )
     click.echo(printable_path(path))

@@ -10,7 +10,6 @@ import click
 
 if TYPE_CHECKING:
     from ..catalogue.search_query import SearchQuery
-    from ..library.library import Library
     from ..library.progress import CountCallback
     from ..service.images import ImageService
 
@@ -70,22 +69,6 @@ def confirmed(question: str) -> bool:
 
 
 def run(
-    ctx: click.Context,
-    sandbox: bool,
-    work: "Callable[[Library, CountCallback], Awaitable[ResultT]]",
-    *,
-    title: str = "",
-    needs_catalogue: bool = True,
-) -> ResultT:
-    """Run `work` on the library; as `run_service`."""
-
-    async def on_library(service: "ImageService", tell: "CountCallback") -> ResultT:
-        return await work(service.library, tell)
-
-    return run_service(ctx, sandbox, on_library, title=title, needs_catalogue=needs_catalogue)
-
-
-def run_service(
     ctx: click.Context,
     sandbox: bool,
     work: "Callable[[ImageService, CountCallback], Awaitable[ResultT]]",

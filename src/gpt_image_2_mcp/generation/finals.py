@@ -70,11 +70,13 @@ async def find_draft(request: PaidRequest, inputs: Inputs, writer: WriterThread)
     stays = request.like == picture.id and request.prompt == picture.record.prompt
     if not stays and len(paid) < SEVERAL:
         return None
+    # One in another size was made of the model's own, which is no input of the call.
+    made = paid[0] if paid else picture.record
     costs = [record.cost_usd for record in paid if record.cost_usd is not None]
     is_known = bool(paid) and len(costs) == len(paid)
     return Draft(
         id=picture.id,
-        inputs=len(picture.record.parents),
+        inputs=sum(parent.role in {"image", "mask"} for parent in made.parents),
         count=len(paid),
         cost=sum(costs, Decimal(0)) if is_known else None,
         stays=stays,

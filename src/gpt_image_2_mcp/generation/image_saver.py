@@ -248,15 +248,18 @@ class ImageSaver:
 
         A picture that cannot be decoded is `broken` afterwards.
         """
-        for number, data in self._to_decode:
-            image = self._saved[number]
-            self.warnings += filter(None, [blank_text(data, image.facts, name=image.path.name)])
+        for number, own in self._to_decode:
+            image, data = self._saved[number], own
+            self.warnings += filter(None, [blank_text(own, image.facts, name=image.path.name)])
             derived = self._delivered.get(number) or self._exact.get(number)
             if derived:
                 # Its picture was decoded for this one, which is shown in its place.
-                image, data = derived  # noqa: PLW2901
+                image, data = derived
             try:
                 small = self._decode(data, image.facts)
+                if derived and small is None and self._previews_wanted:
+                    # A WebP of a size that takes too much memory to decode: it looks as what it was made of.
+                    small = make_preview(own, self._saved[number].facts, share=share_of(self._n))
             except ValueError:
                 if not derived:
                     self._saved[number] = replace(image, broken=True)

@@ -10,7 +10,7 @@ from ..billing.prices import cost, host_cost
 from ..catalogue.picture_record import NO_MODEL, Origin
 from ..errors import shown
 from ..jobs.order import Order
-from ..jobs.report import Report
+from ..jobs.report import MASK_MARK, Report
 from ..openai_api.api_result import ApiResult
 from ..openai_api.request import ImageRequest, SendOutcome
 from ..parameters.models import PaidRequest
@@ -133,7 +133,7 @@ def _size_text(image: SavedImage) -> str | None:
 
 def _input_name(origin: Origin) -> str:
     name = origin.id or origin.path or origin.source
-    return f"{name} (mask)" if origin.role == "mask" else name
+    return f"{name}{MASK_MARK}" if origin.role == "mask" else name
 
 
 def _notes_on_place(order: Order, request: ImageRequest, images: Sequence[SavedImage]) -> list[str]:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Final
 import anyio
 import anyio.to_thread
 import httpx2
-from mcp.server.request_state import RequestStateSecurity
 
 from .. import __version__
 from ..errors import GptImageError, NotConfigured
@@ -85,9 +84,12 @@ async def run(settings: Settings, hosted: HostedSettings, host: str, port: int) 
     making = anyio.CapacityLimiter(MAX_MAKING)
 
     def hosting_of(person: Person) -> "Hosting":
-        from ..server.hosting import Hosting, hosted_tools
+        from ..server.hosting import Hosting, hosted_prompts, hosted_tools
+        from ..server.sealed_answers import sealing
 
-        return Hosting(_request_state(hosted, person), making, hosted_tools())
+        # Without replicas, what was answered is known to this process alone, and so is its seal.
+        secret = hosted.secret.get_secret_value() if hosted.secret and shared.is_replica else None
+        return Hosting(sealing(secret, lambda _: person.key), making, hosted_tools(), hosted_prompts())
 
     def service_of(person: Person) -> "AbstractAsyncContextManager[ImageService]":
         from ..app import open_service
@@ -172,15 +174,6 @@ def _store(settings: Settings, hosted: HostedSettings, data_dir: Path, address: 
     url = hosted.store_url.get_secret_value() if hosted.store_url else None
     base_url = hosted.base_url or address
     return open_store(url, unset=data_dir / STORE, secret=secret, base_url=base_url, sandbox=settings.sandbox)
-
-
-def _request_state(hosted: HostedSettings, person: Person) -> RequestStateSecurity | None:
-    """What seals a question that another replica may get the answer to; it counts for the same person alone."""
-    if hosted.secret is None:
-        return None
-    return RequestStateSecurity(
-        keys=[hosted.secret.get_secret_value()], bind_principal=lambda _: person.key, audience="gpt-image-2-mcp"
-    )
 
 
 def _answer_s(settings: Settings) -> float:

@@ -21,10 +21,12 @@ def look_at(image: "Image.Image", size: tuple[float, float]) -> tuple[float, flo
     """The point of a picture to have in the middle of a crop of `size` pixels, in shares of the picture's edges."""
     from PIL import Image as Pillow
 
-    flat = image.convert("RGBA")
-    ground = Pillow.new("RGBA", flat.size, (128, 128, 128, 255))
-    ground.alpha_composite(flat)
-    small = ground.convert("RGB").resize((_GRID, _GRID), Pillow.Resampling.BOX)
+    # A picture may be so large that there is no memory for a copy of it.
+    flat = image
+    if image.mode == "RGBA":
+        flat = Pillow.new("RGBA", image.size, (128, 128, 128, 255))
+        flat.alpha_composite(image)
+    small = flat.resize((_GRID, _GRID), Pillow.Resampling.BOX).convert("RGB")
     data = small.tobytes()
     colours = [tuple(data[at : at + 3]) for at in range(0, len(data), 3)]
     light = [0.2126 * red + 0.7152 * green + 0.0722 * blue for red, green, blue in colours]

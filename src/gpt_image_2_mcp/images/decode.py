@@ -1,7 +1,7 @@
 """Opens a saved picture to show it: with Pillow, or a PNG with `png_decoder`, which is faster; nothing too large."""
 
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from .bad_parts import without_bad_parts
 from .colours import in_srgb, is_other
 from .formats import FileFormat
-from .headers import Facts, facts, read_header
-from .memory import check_size
+from .headers import Facts, Header, facts, read_header
+from .memory import check_size, check_source
 from .normalize import TRANSPOSED, exif_orientation, in_8_bits, to_plain_mode, upright
 from .png_decoder import decode_png
 from .structure import check_parts
@@ -23,15 +23,15 @@ _STRIP_PIXELS = 1 << 20
 
 
 @contextmanager
-def open_image(data: bytes) -> "Generator[Image.Image]":
+def open_image(data: bytes, *, check: Callable[[Header], None] = check_size) -> "Generator[Image.Image]":
     """Open a picture. Pillow decodes it lazily: an error of its decoder inside the block is raised as ValueError too.
 
     Raises:
-        ValueError: the bytes are no PNG, JPEG or WebP, take too much memory (`check_size`), or are damaged.
+        ValueError: the bytes are no PNG, JPEG or WebP, take too much memory (`check`), or are damaged.
 
     """
     header = read_header(data)
-    check_size(header)
+    check(header)
     what = header.facts
     from PIL import Image
 
@@ -120,7 +120,7 @@ def reduced(
 
 
 def open_plain(data: bytes) -> "Image.Image":
-    """A picture of any size as `to_plain_mode` gives it, upright; for a child process, whose memory is bounded.
+    """A picture as `to_plain_mode` gives it, upright; for a child process that has the memory (`check_source`).
 
     Raises:
         ValueError: it cannot be decoded.
@@ -129,6 +129,6 @@ def open_plain(data: bytes) -> "Image.Image":
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None
-    with open_image(data) as opened:
+    with open_image(data, check=check_source) as opened:
         opened.load()
         return to_plain_mode(opened, read_header(data), orientation=exif_orientation(opened))

@@ -62,6 +62,9 @@ def edges_of(size: Edges, target: Mapping[str, Any], *, fit: str) -> Edges:
         ratio = target["ratio"][0] / target["ratio"][1]
         width = min(size[0], round(size[1] * ratio))
         return max(width, 1), max(min(size[1], round(width / ratio)), 1)
+    if target["most"]:
+        edge = min(*size, target["most"])
+        return edge, edge
     return size
 
 

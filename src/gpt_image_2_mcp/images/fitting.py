@@ -107,7 +107,7 @@ def _border_colour(image: "Image.Image") -> tuple[int, int, int]:
     from PIL import Image as Pillow
     from PIL import ImageStat
 
-    small = image.convert("RGB").resize((32, 32), Pillow.Resampling.BOX)
+    small = image.resize((32, 32), Pillow.Resampling.BOX).convert("RGB")
     edges = Pillow.new("RGB", (32, 4))
     for row, box in enumerate(((0, 0, 32, 1), (0, 31, 32, 32))):
         edges.paste(small.crop(box), (0, row))

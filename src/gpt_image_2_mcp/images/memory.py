@@ -36,6 +36,9 @@ MAX_PIXELS: Final = 50_000_000
 MAX_SHRUNK_PIXELS: Final = 400_000_000
 """Pixels of a PNG or JPEG that is shrunk while it is decoded: twice the 200 megapixels of telephones. It takes four
 seconds of a processor."""
+MAX_SOURCE_PIXELS: Final = 100_000_000
+"""Pixels of a picture of which files are made, in a process with more memory: as many as a file that is made may have,
+so that each can be exported again."""
 MAX_WEBP_PIXELS: Final = 12_500_000
 """Pixels of one WebP, those of a camera of 12 megapixels: decoding takes 16 bytes for each, of an animation's whole
 canvas too."""
@@ -96,13 +99,23 @@ def check_size(header: Header, *, scaled: bool = True, shrinks: bool = False) ->
     if facts.format == "webp" and pixels > MAX_WEBP_PIXELS:
         raise ValueError(
             f"is a WebP of {size}, and {MAX_WEBP_PIXELS:,} pixels are the most that are decoded of one: make it a PNG"
-            " or a JPEG, or shrink it"
+            " or a JPEG (export_image does, free), or shrink it"
         )
     takes = header.buffered + (1 if scaled else 4) * pixels
     if header.buffered and takes > TOTAL - MARGIN:
         raise ValueError(
             f"is a progressive JPEG of {size}, which takes {takes / 1e6:,.0f} MB to decode, and"
             f" {(TOTAL - MARGIN) / 1e6:,.0f} MB are the most: save it as a baseline JPEG, or shrink it"
+        )
+
+
+def check_source(header: Header) -> None:
+    """Refuse a picture of which files are to be made, by its header; raises ValueError if it is too large."""
+    facts = header.facts
+    if facts.width * facts.height > MAX_SOURCE_PIXELS:
+        raise ValueError(
+            f"is {facts.width}x{facts.height}, and {MAX_SOURCE_PIXELS:,} pixels are the most of which files are made:"
+            " shrink it first"
         )
 
 

@@ -20,7 +20,7 @@ from .encode import EncodedImage, Step, encode_to_fit, without_opaque_alpha
 from .formats import MIME
 from .headers import Facts, facts, read_header
 from .identify import identify
-from .memory import DECODING, MAX_PIXELS, check_size, decode_in_child, is_small
+from .memory import DECODING, MAX_PIXELS, MAX_SHRUNK_PIXELS, check_size, decode_in_child, is_small
 from .structure import check_parts
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def make_preview(data: bytes, facts: Facts, *, share: int, max_edge: int | None 
     """
     try:
         header = read_header(data)
-        check_size(header)
+        check_size(header, shrinks=True)
     except ValueError:
         return None
     try:
@@ -208,7 +208,9 @@ def open_scaled(data: bytes, facts: Facts, edge: int) -> "Generator[Image.Image]
     found = None
     data = without_bad_parts(data, facts.format)
     if facts.format == "png":
-        found = decode_png(data, partial(_reduction_factor, edge=edge), max_bytes=4 * MAX_PIXELS)
+        found = decode_png(data, partial(_reduction_factor, edge=edge), max_bytes=8 * MAX_SHRUNK_PIXELS)
+        if found is None and facts.width * facts.height > MAX_PIXELS:
+            raise ValueError(f"{MAX_PIXELS:,} pixels are the most that are decoded of a PNG of its kind")
     if found:
         # Opening a file costs more than looking for what few have.
         if b"iCCP" in data[:_PNG_HEAD] or b"eXIf" in data[:_PNG_HEAD]:

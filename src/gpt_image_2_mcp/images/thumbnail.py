@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 from ..errors import ChildFailed
 from .decode import as_shown, open_image, reduced
 from .encode import Step, encode, without_opaque_alpha
-from .headers import read_header
-from .memory import DECODING, check_size, decode_in_child, is_small
+from .headers import Facts, read_header
+from .memory import DECODING, MAX_PIXELS, check_size, decode_in_child, is_small
+from .preview import open_scaled
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,7 +22,7 @@ def make_thumbnail(data: bytes) -> bytes | None:
     """Scale a PNG, JPEG or WebP down to at most `EDGE` pixels either way, and encode it; None if it is broken."""
     try:
         header = read_header(data)
-        check_size(header)
+        check_size(header, shrinks=True)
         if is_small(header, scaled=True):
             with DECODING.reserve():
                 return thumbnail_here(data)
@@ -32,8 +33,18 @@ def make_thumbnail(data: bytes) -> bytes | None:
 
 def thumbnail_here(data: bytes) -> bytes:
     """Make a thumbnail in this process; raises ValueError if the picture is broken."""
+    found = read_header(data).facts
+    if found.width * found.height > MAX_PIXELS:
+        return encode(Step(_of_large(data, found), QUALITY)).data
     with open_image(data) as image:
         return encode(Step(_scaled_down(image), QUALITY)).data
+
+
+def _of_large(data: bytes, found: Facts) -> "Image.Image":
+    """A small copy of a picture that is shrunk while it is decoded."""
+    with open_scaled(data, found, EDGE) as image:
+        image.thumbnail((EDGE, EDGE))
+        return without_opaque_alpha(image)
 
 
 def _scaled_down(opened: "Image.Image") -> "Image.Image":

@@ -72,7 +72,7 @@ def read_picture(
         _check_real_path(real, reference=reference, policy=policy, is_allowed=is_allowed)
         if not stat.S_ISREG(found.st_mode):
             kind = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-            raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a picture file.")
+            raise UnreadableSource(f"{shown(reference)} is {kind}: give the path of a file.")
         if found.st_size > MAX_BYTES:
             raise _too_large_error(reference)
         if hold:

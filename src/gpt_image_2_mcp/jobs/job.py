@@ -42,6 +42,9 @@ MAX_UNFINISHED = 100
 BATCH_PREFIX = "batch-"
 """How the ids of batches begin, and those of their lines, which are the batch's with the line's number."""
 
+ANSWER = "answer:"
+"""How `Job.wish` begins where the person was asked."""
+
 MAX_CLIENT = 300
 """Characters of a client's name and version that a record keeps."""
 
@@ -97,8 +100,9 @@ class Job:
     """A click in the studio asked for it, which its id is made from: it is found by its id, and joins no other job but
     that of the same click in another process."""
     wish: str | None = None
-    """The same for the same request to a server, which a balancer may send to two replicas; None where each call is a
-    request of its own."""
+    """The same for the same request to a server, which a balancer may send to two replicas, or, beginning with
+    `ANSWER`, for calls with the same answer of the person to a question; None where each call is a request of its own.
+    """
     key: str | None = None
     """`Order.key`, the same for identical calls; None until the inputs are read, and for a call that joined a job."""
     joined: "Job | None" = None
@@ -147,6 +151,11 @@ class Job:
     def is_line(self) -> bool:
         """Whether it is a line of a batch, which is asked about and listed with its batch, and repeats no call."""
         return self.id.startswith(BATCH_PREFIX)
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether the person was asked about it: what they answered counts for one job, also after that has ended."""
+        return self.wish is not None and self.wish.startswith(ANSWER)
 
     @property
     def may_be_elsewhere(self) -> bool:

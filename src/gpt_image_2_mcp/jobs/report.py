@@ -23,6 +23,8 @@ from ..storage.local_folder import Kind, SavedImage
 MAX_TEXT = 7_900
 """Characters of an answer's text: clients cut or refuse long answers, and the model pays for each of them."""
 
+MASK_MARK = " (mask)"
+"""What stands behind the name of a mask among the inputs."""
 MAX_INPUT_NAME = 200
 """Characters of what a picture was made from, in an answer's text."""
 
@@ -149,11 +151,19 @@ class Report:
             lines.append(f"The link is valid until {until}; show_image with an id gives a new one, of each of these.")
         lines += [shown] if shown else []
         lines += [f"From: {shorten_line(name, MAX_INPUT_NAME)}" for name in self.inputs]
+        lines += self._drawn_anew()
         lines += [self._cost_line()] if self.model != NO_MODEL else []
         lines += [self._drafts_line()] if self.final and "finals_usd" in self.final else []
         lines += [] if self.position is None else position_lines(self.position, self.tree)
         lines += [f"Note: {warning}" for warning in self.warnings]
         return shorten("\n".join(lines), MAX_TEXT)
+
+    def _drawn_anew(self) -> list[str]:
+        """What is told of a picture that was put together of several: people expect that their logo is pasted."""
+        if sum(not name.endswith(MASK_MARK) for name in self.inputs) < 2:  # noqa: PLR2004 - pictures to put together
+            return []
+        which = "image 2 and later ones" if any(image.proof for image in self.images) else "these pictures"
+        return [f"What was taken from {which} is drawn anew: a logo, a face or a text is never exactly the same."]
 
     def _place(self, image: SavedImage) -> str:
         """Where a picture is: its path, or on a server how it is fetched."""

@@ -346,7 +346,7 @@ class JobRunner:
     async def _find_repeated(self, call: Job, key: str) -> Job | None:
         """The earlier job that an identical call joins: one whose outcome no call has returned, or is about to."""
         if job := await find_earlier(call, key, self._jobs):
-            if job.delivery is Delivery.DIRECT:
+            if job.delivery is Delivery.DIRECT and not (call.is_answer and job.finished.is_set()):
                 # Its own call is taken for given up. If it still waits, both are answered.
                 job.delivery = Delivery.HANDED_OUT
                 self._store.mark_handed_out(job)

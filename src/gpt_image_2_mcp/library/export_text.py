@@ -27,7 +27,7 @@ def export_text(outcome: ExportOutcome) -> str:
     lines += _fetch_lines(outcome)
     lines += [f"Not made: {failure}" for failure in outcome.failures]
     if outcome.sheet_path:
-        lines.append(f"All of them on a sheet: {outcome.sheet_path}")
+        lines.append(f"{'All of them on' if count > 1 else 'On'} a sheet: {outcome.sheet_path}")
     shapes = list(dict.fromkeys(file.shape for file in outcome.files if file.shape))
     if shapes:
         lines.append(

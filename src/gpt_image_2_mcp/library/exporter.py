@@ -9,23 +9,19 @@ from typing import Any, Final, cast
 
 import anyio.to_thread
 
-from ..catalogue.picture_record import Picture
 from ..errors import BadRequest, ChildFailed, GptImageError, UnreadableSource, shown
 from ..generation.output_dirs import OutputDirs
 from ..images import formats
 from ..images.decode import upright_facts
 from ..images.deriving import derive_in_child
 from ..images.export_sizes import TooSmall, edges_of, size_after
-from ..images.formats import SHOWN, sniff
-from ..images.headers import facts
+from ..images.formats import sniff
 from ..images.icon_lists import icons_of, lists_of
-from ..images.provenance import MADE_BY_MODEL, PARTLY_BY_MODEL, xmp_of
-from ..images.validate import ValidatedImage, accepted_format, validate
 from ..images.written_formats import WrittenFormat, check_format
 from ..inputs import InputImage
 from ..inputs.reader import InputReader
 from ..parameters.models import ExportRequest
-from ..parameters.sizes import normalize_size
+from ..parameters.sizes import MIN_DELIVERED_EDGE, normalize_size
 from ..paths.denylist import fold_parts
 from ..paths.policy import WritePolicy
 from ..paths.prefix import safe_prefix
@@ -33,10 +29,11 @@ from ..storage.link import Link
 from ..storage.time_limit import run_in_time
 from .contact_sheet import MAX_CELLS, Cell, draw_sheet
 from .export_record import ExportRecords
+from .export_source import ExportSource, as_it_is, first_of
 from .export_write import ExportWriter
 from .library import Library
 from .sheet_files import keep_sheet
-from .targets import Target, read_targets, says_edges
+from .targets import Target, read_targets, same_name_text, says_edges
 from .text import not_shown_text
 
 MIME: Final[Mapping[str, str]] = {
@@ -99,29 +96,10 @@ class ExportOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """A picture to export."""
-
-    stem: str
-    data: bytes
-    sha256: str
-    picture: Picture | None
-    held: object = None
-    """What its bytes hold of those that all calls may have, as long as this is there."""
-
-    @property
-    def xmp(self) -> str:
-        """The XMP of what is made of it; none of a picture that was not made here."""
-        if self.picture is None:
-            return ""
-        return xmp_of(PARTLY_BY_MODEL if self.picture.record.is_composite else MADE_BY_MODEL, self.sha256)
-
-
-@dataclass(frozen=True, slots=True)
 class _Plan:
     """One picture, one target, and where its files go, by their paths in a set ("" for the only file)."""
 
-    source: _Source
+    source: ExportSource
     target: Target
     kind: str
     paths: dict[str, Path]
@@ -160,16 +138,18 @@ class Exporter:
         plans = await self._plans(request, targets)
         writer = ExportWriter(self._output_dirs.policy, self._exports, replaces=request.replace)
         files: list[ExportedFile] = []
-        failures: list[str] = []
+        failed: dict[str, list[str]] = {}
         cells: list[Cell] = []
         for plan in plans:
             try:
                 made, drawn = await anyio.to_thread.run_sync(partial(self._make, plan, request.fit, writer))
             except GptImageError as error:
-                failures.append(f"{plan.target.text}: {error}")
+                failed.setdefault(str(error), []).append(plan.target.text)
                 continue
             files += made
             cells += [Cell(len(cells) + number, *cell) for number, cell in enumerate(drawn, start=1)]
+        # What is the picture's fault is the same for all targets.
+        failures = [f"{', '.join(texts)}: {why}" for why, texts in failed.items()]
         if not files:
             raise BadRequest("Nothing was exported. " + "\n".join(failures))
         sheet, kept = await anyio.to_thread.run_sync(self._sheet, cells[:MAX_CELLS])
@@ -179,6 +159,7 @@ class Exporter:
     async def _plans(self, request: ExportRequest, targets: Sequence[Target]) -> list[_Plan]:
         sources = [await self._read(reference) for reference in request.image]
         plans: list[_Plan] = []
+        sources = list({(source.stem, source.sha256): source for source in sources}.values())
         taken: dict[tuple[str, ...], str] = {}
         policy = self._output_dirs.policy
         for target in targets:
@@ -192,30 +173,28 @@ class Exporter:
                     # Some systems take names for one that differ in upper and lower case only.
                     key = fold_parts(path)
                     if key in taken:
-                        raise BadRequest(
-                            f"{shown(taken[key])} and {shown(target.text)} would both be {path.name}: give each a file"
-                            " name of its own, or export one picture at a time."
-                        )
+                        raise BadRequest(same_name_text(taken[key], target, path.name))
                     taken[key] = target.text
                 plans.append(plan)
         return plans
 
-    async def _read(self, reference: str) -> _Source:
+    async def _read(self, reference: str) -> ExportSource:
         if reference.strip().lower().startswith(("http:", "https:", "data:")):
             raise BadRequest(
                 "`image` is a picture that was made here or a file on this computer; got the address"
                 f" {shown(reference)}."
             )
-        found = await self._reader.find(reference, prepare=_as_it_is)
+        found = await self._reader.find(reference, prepare=as_it_is)
         if isinstance(found, InputImage):
             # By its path, a picture that was made here is a file like any other.
             known = await self._library.known_picture(None, found.file_sha256)
             stem = safe_prefix(found.path.stem if found.path else "") or "picture"
-            return _Source(stem, found.data, found.sha256, known.picture if known else None, found.held)
+            picture = known.picture if known else None
+            return ExportSource(stem, found.data, found.sha256, picture, first_of(found), found.held)
         if not found.record.can_be_shown:
             raise UnreadableSource(not_shown_text(found))
-        image = await self._reader.read_saved(found, prepare=_as_it_is)
-        return _Source(found.id, image.data, found.record.sha256, found, image.held)
+        image = await self._reader.read_saved(found, prepare=as_it_is)
+        return ExportSource(found.id, image.data, found.record.sha256, found, first_of(image), image.held)
 
     def _make(
         self, plan: _Plan, fit: str, writer: ExportWriter
@@ -257,7 +236,7 @@ class Exporter:
                 "parent": {"id": source.picture.id if source.picture else None, "sha256": source.sha256},
             }
             was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
-            how = "; ".join(filter(None, [_how(made, fit), was_there]))
+            how = "; ".join(filter(None, [_how(made, fit), source.first, was_there]))
             mime = MIME[made["kind"]]
             shape = target.shape if made["cut"] >= MUCH else ""
             files.append(ExportedFile(target.text, path, made["width"], made["height"], len(data), mime, how, shape))
@@ -274,16 +253,6 @@ class Exporter:
         return sheet, keep_sheet(sheet, self._cache) if self._cache else None
 
 
-def _as_it_is(data: bytes, /, *, name: str = "The picture") -> ValidatedImage:
-    """The bytes of a file, with its transparency; what is no PNG, JPEG or WebP is converted as for an edit."""
-    if accepted_format(data, name=name) not in SHOWN:
-        return validate(data, name=name)
-    try:
-        return ValidatedImage(data, facts(data), None)
-    except ValueError as error:
-        raise UnreadableSource(f"{name} {error}.") from None
-
-
 def _check_size(plan: _Plan, fit: str) -> None:
     """Check by the header that the target can be made; raises ValueError with the rule and the way out."""
     found = upright_facts(plan.source.data)
@@ -292,7 +261,7 @@ def _check_size(plan: _Plan, fit: str) -> None:
     check_format(cast("WrittenFormat", plan.kind), size, dpi=target["dpi"])
 
 
-def _planned(source: _Source, target: Target, folder: Path, policy: WritePolicy) -> _Plan:
+def _planned(source: ExportSource, target: Target, folder: Path, policy: WritePolicy) -> _Plan:
     if target.icon_set:
         names = [icon.path for icon in icons_of(target.icon_set)] + list(lists_of(target.icon_set))
         # A folder of a set may be there, and be a link.
@@ -319,7 +288,7 @@ def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
     dpi = target.size.dpi if target.size else None
     wanted = target.size.width if target.size else most[0]
     less = f" ({int(dpi * most[0] / wanted)} dpi)" if dpi else ""
-    text = f"At most {most[0]}x{most[1]}{less} can be made of it."
+    text = f"At most {most[0]}x{most[1]}{less} can be made of it." if min(most) >= MIN_DELIVERED_EDGE else ""
     shape = target.shape
     try:
         normalize_size(shape)
@@ -328,7 +297,7 @@ def _way_to_larger(target: Target, most: tuple[int, int]) -> str:
     return (
         f"{text} To have more, have it drawn anew: edit_image with the picture and `size` {shown(shape)}, which costs"
         " money, and may change faces and letters."
-    )
+    ).strip()
 
 
 def _how(made: dict[str, Any], fit: str) -> str:

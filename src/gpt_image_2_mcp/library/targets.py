@@ -16,7 +16,12 @@ from ..parameters.validation import MAX_SENTENCES
 from ..paths.plain_names import ALLOWED, is_plain, suggest_plain
 
 FORMATS: Final[Sequence[str]] = get_args(WrittenFormat)
-ICON_SETS: Final = {"favicon": "favicon", "favicons": "favicon", "app icon": "app icon", "app icons": "app icon"}
+ICON_SETS: Final = {
+    **dict.fromkeys(("favicon", "favicons"), "favicon"),
+    **dict.fromkeys(("app icon", "app icons", "appicon", "appicons", "icon", "icons"), "app icon"),
+}
+_LARGEST: Final = {"ico": 256, "icns": 1024}
+"""The edge of what is square, and no larger, where no size is said: a program asks for icons so."""
 MAX_TARGET_TEXT: Final = 300
 """Characters of a target."""
 EXAMPLES: Final = "1080x1080, story jpeg, og webp 200kB, favicon, app icon, a4@300 pdf, hero.webp 1920x1080"
@@ -36,10 +41,22 @@ _CROP: Final = re.compile(
     rf"\bcrop\b{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}[,\s]{_NUMBER}(?:\bof\s+([0-9]{{1,6}})(?:\s*[x×]\s*([0-9]{{1,6}}))?)?",
     re.IGNORECASE,
 )
+_SIDE: Final = r"(?:to\s+the\s+)?(left|ccw|counterclockwise|anticlockwise|right|cw|clockwise)\b"
+_DEGREES: Final = r"(-?(?:90|180|270))\b(?:\s*(?:°|degrees?\b))?"
 _ROTATE: Final = re.compile(
-    r"\brotated?\s+(-?(?:90|180|270))\s*(?:°|degrees?)?(?:\s+(left|ccw|counterclockwise))?", re.IGNORECASE
+    rf"\brotated?\s+(?:by\s+)?(?:{_SIDE}\s+(?:by\s+)?)?{_DEGREES}(?:\s+{_SIDE})?"
+    rf"|\brotated?\s+{_SIDE}",
+    re.IGNORECASE,
 )
 _FLIP: Final = re.compile(r"\b(?:flip|mirror)(?:ped|ed)?(?:\s+(horizontal|vertical)(?:ly)?)?\b", re.IGNORECASE)
+_STEP_WORD: Final = re.compile(r"\b(crop|rotate)", re.IGNORECASE)
+_STEP_RULES: Final = {
+    "crop": "a crop is said as `crop LEFT,TOP,RIGHT,BOTTOM of 1024x683`, in the size at which you saw the picture, or"
+    " in shares such as `crop 0%,0%,50%,100%`",
+    "rotate": "a picture is turned by 90, 180 or 270 degrees to the right, or `left`, as in `rotate 90 left`",
+}
+_RULES: Final = re.compile(r" (?:The names are|Examples of targets:) [^\n]*\Z")
+"""What the refusals of a size all end with."""
 _FORMAT: Final = re.compile(rf"(?:^|(?<=[\s.]))({_WORDS})(?=[\s,]|$)", re.IGNORECASE)
 _OTHER_FORMAT: Final = re.compile(r"(?:\.|\b)(gif|bmp|svg|heic|heif|psd|eps|ai|jxl|jp2)\b", re.IGNORECASE)
 _FILLERS: Final = re.compile(r"\b(?:as|at|to|a|an|the|size|file|format|named|called)\b|[,;]")
@@ -85,23 +102,27 @@ class Target:
             "ratio": list(size.ratio) if size and size.ratio else None,
             "dpi": size.dpi if size else None,
             "icon_set": self.icon_set,
+            "most": _LARGEST.get(self.kind or "") if size is None else None,
             "limit": self.limit,
             "steps": [list(step) for step in self.steps],
         }
 
 
 def read_targets(texts: Iterable[str]) -> list[Target]:
-    """Read a list of targets; raises BadRequest with a line for each that `read_target` refuses."""
+    """Read a list of targets; raises BadRequest with a line for each that `read_target` refuses, and the rules once."""
     targets: list[Target] = []
     wrong: list[str] = []
-    for text in texts:
+    rules = ""
+    for text in dict.fromkeys(texts):
         try:
             targets.append(read_target(text))
         except BadRequest as error:
-            wrong.append(str(error))
+            found = _RULES.search(told := str(error))
+            rules = max(rules, found[0].strip() if found else "", key=len)
+            wrong.append(told[: found.start()] if found else told)
     if wrong:
         more = [f"… and {len(wrong) - MAX_SENTENCES} more."] if len(wrong) > MAX_SENTENCES else []
-        raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more]))
+        raise BadRequest("\n".join([*wrong[:MAX_SENTENCES], *more, *([rules] if rules else [])]))
     return targets
 
 
@@ -153,6 +174,18 @@ def says_edges(text: str, edges: str) -> bool:
     return re.search(rf"(?<![0-9]){edges}(?![0-9])", re.sub(r"\s*[x×]\s*", "x", text.lower())) is not None
 
 
+def same_name_text(first: str, second: Target, name: str) -> str:
+    """Why nothing is made where a target, said as `first`, would write the same file as `second`, by its name."""
+    said = shown(first)
+    if first != second.text:
+        return f"{said} and {shown(second.text)} would both be {name}: give each a file name of its own."
+    if second.name:
+        return f"{said} names one file, and there are several pictures: leave the name out, or export one a call."
+    if second.icon_set:
+        return f"The files of {said} have fixed names: export one picture a call, each into its own `output_dir`."
+    return f"Two of the pictures would be {name}: export one a call, under a file name of its own."
+
+
 def _without(text: str, found: re.Match[str]) -> str:
     return f"{text[: found.start()]} {text[found.end() :]}"
 
@@ -171,6 +204,8 @@ def _take_steps(text: str, what: str) -> tuple[tuple[tuple[Any, ...], ...], str]
             steps.append((found.start(), step_of(found, what)))
             # The places of the others stay.
             text = text[: found.start()] + " " * (found.end() - found.start()) + text[found.end() :]
+    if wrong := _STEP_WORD.search(text):
+        raise BadRequest(f"{what}: {_STEP_RULES[wrong[1].lower()]}.")
     return tuple(step for _, step in sorted(steps, key=lambda step: step[0])), text
 
 
@@ -208,7 +243,9 @@ def _crop(found: re.Match[str], what: str) -> tuple[Any, ...]:
 
 
 def _rotate(found: re.Match[str], _: str) -> tuple[Any, ...]:
-    return ("rotate", int(found[1]) * (-1 if found[2] else 1))
+    side = (found[1] or found[3] or found[4] or "right").lower()
+    is_left = side not in {"right", "cw", "clockwise"}
+    return ("rotate", int(found[2] or 90) * (-1 if is_left else 1))
 
 
 def _flip(found: re.Match[str], _: str) -> tuple[Any, ...]:

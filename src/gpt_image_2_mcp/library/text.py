@@ -36,11 +36,9 @@ def path_text(picture: Picture) -> str:
 def cost_text(picture: Picture) -> str:
     """Return what a picture cost, in dollars or in words."""
     record = picture.record
-    if record.is_composite:
-        return "no cost of its own"
     if record.sandbox:
         return "free (sandbox)"
-    if record.is_derived:
+    if record.cost_usd is None and (record.is_composite or record.is_derived):
         return "no cost of its own"
     return "cost unknown" if record.cost_usd is None else dollars(record.cost_usd)
 

@@ -135,14 +135,17 @@ class Viewer:
         query = await anyio.to_thread.run_sync(
             lambda: SearchQuery.parse(**request.model_dump(exclude={"contact_sheet", "as_page"}))
         )
-        found = await self._library.find(query)
-        found = await self._turns(found) if request.session_id is not None else _calls_in_order(found)
+        if request.session_id is not None:
+            found = await self._turns(await self._library.find(query))
+        else:
+            found = _calls_in_order(await self._library.find_given(query))
         missing = await anyio.to_thread.run_sync(_missing_ids, found)
         filtered = replace(query, page=1) != SearchQuery()
         by_turn = request.session_id is not None
         page = await self._library.gallery(None, query) if request.as_page and found.pictures else None
         if not request.contact_sheet or not found.pictures:
-            overview = await self._library.overview() if filtered and not found.pictures else None
+            is_searched = filtered and not found.pictures and found.page == 1
+            overview = await self._library.overview() if is_searched else None
             return Listing(found, missing, filtered, {}, None, by_turn=by_turn, overview=overview, page=page)
         numbers = _numbered(found, by_turn=by_turn)
         sheet, path = await anyio.to_thread.run_sync(self._sheet, numbers)
@@ -266,14 +269,7 @@ class Viewer:
 def _calls_in_order(found: SearchResult) -> SearchResult:
     """Put the pictures of each call into the order in which they were made; the newest call stays first."""
     calls = (list(call) for _, call in groupby(found.pictures, key=lambda picture: picture.record.job_id or picture.id))
-    return replace(found, pictures=tuple(picture for call in calls for picture in _in_order(call)))
-
-
-def _in_order(call: list[Picture]) -> list[Picture]:
-    """The pictures of a call, in which each comes before the one that it was made from."""
-    ordered = call[::-1]
-    ordered.sort(key=lambda picture: (not picture.record.is_derived, not picture.record.is_composite))
-    return ordered
+    return replace(found, pictures=tuple(picture for call in calls for picture in call[::-1]))
 
 
 def _turn(picture: Picture) -> int:
@@ -305,6 +301,8 @@ def _ids_there(pictures: Sequence[Picture]) -> set[str]:
 
 def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, str]:
     from ..images.decode import upright_facts
+    from ..images.headers import read_header
+    from ..images.memory import check_size
     from ..images.region import cut_region as region_of
     from ..images.region import parse_box
 
@@ -315,6 +313,10 @@ def _preview_of(data: bytes, name: str, region: str | None) -> tuple[Preview, st
     if region is not None:
         seen = region_of(data, facts, parse_box(region, facts), share=MAX_PICTURE_BYTES)
         return seen.preview, seen.description
+    try:
+        check_size(read_header(data), shrinks=True)
+    except ValueError as error:
+        raise UnreadableSource(f"The picture {name} {error}.") from None
     try:
         shown = make_preview(data, facts, share=MAX_PICTURE_BYTES, max_edge=POINTING_EDGE)
     except ValueError:

@@ -19,6 +19,7 @@ from ..redaction.printable import printable_line
 from .errors import MODEL_NAMED_IN, translate
 from .origin import Origin
 from .retry import wait_before_retry
+from .sdk_modules import load_resources
 from .unbilled import was_never_sent
 
 Endpoint = Literal["/v1/images/generations", "/v1/images/edits"]
@@ -76,7 +77,12 @@ class BatchRoute:
 
     def __init__(self, sdk: openai.OpenAI) -> None:
         """Send with `sdk`."""
-        self._sdk = sdk
+        self._client = sdk
+
+    @property
+    def _sdk(self) -> openai.OpenAI:
+        load_resources("files", "batches")
+        return self._client
 
     def upload_picture(self, name: str, data: bytes, mime: str) -> str:
         """Upload a reference, and return the file's id; raises ApiError."""

@@ -12,6 +12,7 @@ import httpx2
 
 from ..settings import Settings
 from .rate_limiter import RateLimiter
+from .sdk_modules import load_resources
 
 if TYPE_CHECKING:
     from .backend import Backend
@@ -60,6 +61,7 @@ class LazyBackend:
                 await self._transport.aclose()
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> "Backend":
+        load_resources("images")
         from .backend import Backend
         from .sync_transport import SyncTransport
 

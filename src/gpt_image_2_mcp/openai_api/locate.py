@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import anyio.to_thread
+
 from ..errors import BadAnswer, GptImageError
 from .api_result import HostUsage
 from .error_body import as_object
@@ -15,6 +17,7 @@ from .origin import Origin
 from .request_status import RequestStatus
 from .results import parse_host_usage, parse_object
 from .retry import RequestSender
+from .sdk_modules import load_resources
 
 MAX_FOUND: Final = 10
 """Things of one answer that are told."""
@@ -93,6 +96,7 @@ async def locate(sender: RequestSender, words: str, picture: str, status: Reques
         "text": {"format": {"type": "json_schema", "name": "found", "strict": True, "schema": _SCHEMA}},
         "max_output_tokens": MAX_OUTPUT_TOKENS,
     }
+    await anyio.to_thread.run_sync(load_resources, "responses.responses")
     responses: Any = sender.sdk.responses.with_raw_response
 
     def call() -> Located:

@@ -10,13 +10,12 @@ import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
 import httpx2
 import openai
-from openai.types.file_create_params import ExpiresAfter
 
 from ..errors import ApiError, BadAnswer, GptImageError
 from ..images import MIME
@@ -38,8 +37,12 @@ from .results import (
     text_field,
 )
 from .retry import RequestSender
+from .sdk_modules import load_resources
 from .sink import ImageSink
 from .threads import run_in_thread
+
+if TYPE_CHECKING:
+    from openai.types.file_create_params import ExpiresAfter
 
 MAX_INLINE_BYTES = 4_000_000
 """Bytes of all input images together above which they are uploaded; a data URL is a third larger than its file."""
@@ -70,6 +73,7 @@ async def edit(
         GptImageError: all calls failed; the error of the first one to fail.
 
     """
+    await anyio.to_thread.run_sync(load_resources, "responses.responses", "files")
     failures: list[GptImageError] = []
     pictures = [*request.inputs, *([request.mask] if request.mask else [])]
     async with _input_references(sender, status, pictures) as references:

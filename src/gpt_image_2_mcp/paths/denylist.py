@@ -220,7 +220,12 @@ def fold_parts(path: Path | str) -> tuple[str, ...]:
     `/System/Volumes/Data/Users/kim` is `users`, `kim`. A drive is a name of its own, so that `/mnt/c/Users` is `c:`,
     `users`.
     """
-    text = str(path).replace("\\", "/").casefold()
+    return _fold(str(path))
+
+
+@functools.lru_cache(512)  # A call for a picture asks four hundred times, for the same few folders.
+def _fold(path: str) -> tuple[str, ...]:
+    text = path.replace("\\", "/").casefold()
     for alias in _ALIASES:
         if found := alias.match(text):
             text = text[found.end() :]
@@ -274,7 +279,11 @@ def is_root(path: Path | str) -> bool:
 
 def find_secret(path: Path | str) -> tuple[tuple[str, ...], str] | None:
     """The outermost secret folder or file in a path, as its `fold_parts`, and what it holds; None if there is none."""
-    names = fold_parts(path)
+    return _secret_in(fold_parts(path))
+
+
+@functools.lru_cache(512)
+def _secret_in(names: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
     for end in range(1, len(names) + 1):
         for wanted, holds in _folded_secret_folders():
             if names[max(0, end - len(wanted)) : end] == wanted:

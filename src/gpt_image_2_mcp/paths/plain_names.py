@@ -9,7 +9,10 @@ import unicodedata
 from pathlib import Path
 from typing import Final
 
-ALLOWED: Final = "letters, digits, spaces and . , _ ( ) + @ = ~ -, beginning with a letter, a digit or _"
+ALLOWED: Final = (
+    "letters, digits, spaces and . , _ ( ) + @ = ~ -, beginning with a letter, a digit or _; no device of Windows, as"
+    " CON"
+)
 """What a plain name is made of, for error messages."""
 
 WINDOWS_DEVICES: Final = frozenset(

@@ -208,9 +208,10 @@ def _odd_new_name(real: Path, users_folders: Sequence[Path]) -> str | None:
     The names of the user's own folders may be any, and those above them.
     """
     for folder in reversed((real, *real.parents)):
-        is_users = any(place.is_relative_to(folder) for place in users_folders)
         # The root of a disk has no name.
-        if folder.name and not is_plain(folder.name) and not is_users and not os.path.lexists(folder):
+        if not folder.name or is_plain(folder.name):
+            continue
+        if not any(place.is_relative_to(folder) for place in users_folders) and not os.path.lexists(folder):
             return folder.name
     return None
 

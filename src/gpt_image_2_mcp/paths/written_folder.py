@@ -46,8 +46,8 @@ def check_written_folder(text: str, path: Path) -> None:
         )
     if _PICTURE_FILE.fullmatch(path.name):
         raise BadRequest(
-            f"`output_dir` is a folder, and {shown(text)} ends like the name of a picture: give the folder alone, and a"
-            " word for the file's name in `filename_prefix`."
+            f"`output_dir` is a folder, and {shown(text)} ends like the name of a picture: give the folder alone. A"
+            " word for the file's name goes into `filename_prefix`, and the name of an exported file into `to`."
         )
 
 

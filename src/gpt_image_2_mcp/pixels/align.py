@@ -15,9 +15,10 @@ from .arrays import Array, Floats, Mask, grey, reduced_to, shrink_mask
 AFFINE_EDGE = 768
 """The longest edge of the copies in which the affine movement is found, in pixels."""
 FIELD_EDGE = 1024
-_BLOCK, _COARSE, _FINE = 64, 48, 32
-"""Edge of the blocks and their distances, in pixels of the copy for the field."""
-_GRID = 32
+_BLOCK, _APART = 64, 48
+"""Edge of the blocks and their distance, in pixels of the copy for the field."""
+GRID = 32
+"""The distance of a field's points, in pixels of that copy."""
 _MAX_MOVE = 5.0
 """The farthest that a block is believed to be from where the affine movement puts it, in pixels."""
 _MIN_FIELD = 0.3
@@ -52,6 +53,26 @@ class Movement:
         """How much larger the model's picture shows things."""
         return float(np.sqrt(abs(np.linalg.det(self.affine[:, :2]))))
 
+    def places(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> tuple[Floats, Floats]:
+        """Where each pixel of a box of the original, which has `size`, lies in the model's picture: across and down."""
+        left, top, right, bottom = box
+        x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
+        if self.field is not None:
+            moved = _enlarged(self.field, size, x, y)
+            x, y = x + moved[..., 0], y + moved[..., 1]
+        m = self.affine.astype(np.float32)
+        return m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+
+    def origins(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> tuple[Floats, Floats]:
+        """Where each pixel of a box of the model's picture lies in the original, which has `size`: across and down."""
+        back = Movement(cv2.invertAffineTransform(self.affine))
+        x, y = back.places(size, box)
+        if self.field is None:
+            return x, y
+        # The field is that of the place itself, which changes little from there to the place without it.
+        moved = _enlarged(self.field, size, x, y)
+        return x - moved[..., 0], y - moved[..., 1]
+
     def apply(self, picture: Array, size: tuple[int, int], box: tuple[int, int, int, int] | None = None) -> Array:
         """Draw the model's picture where it belongs in a picture of `size` (width, height), or in a `box` of it.
 
@@ -62,19 +83,13 @@ class Movement:
         across, down = width / size[0], height / size[1]
         if self.is_none and (width, height) == size:
             return picture[top:bottom, left:right]
-        x, y = np.meshgrid(np.arange(left, right, dtype=np.float32), np.arange(top, bottom, dtype=np.float32))
-        if self.field is not None:
-            moved = _enlarged(self.field, size, (left, top, right, bottom))
-            x, y = x + moved[..., 0], y + moved[..., 1]
-        m = self.affine.astype(np.float32)
-        u, v = m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
+        u, v = self.places(size, (left, top, right, bottom))
         # The middle of the first pixel is at 0, so that a scale moves it by half of what it adds.
         u, v = (u + 0.5) * across - 0.5, (v + 0.5) * down - 0.5
-        shape = (bottom - top, right - left)
         return cv2.remap(
             picture,
-            u.reshape(shape),
-            v.reshape(shape),
+            u,
+            v,
             cv2.INTER_LANCZOS4 if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
             borderMode=cv2.BORDER_REFLECT,
         )
@@ -84,51 +99,49 @@ NONE = Movement(np.eye(2, 3))
 """Nothing is moved."""
 
 
-def find_movement(original: Array, model: Array, keep: Mask, *, first: Movement | None = None) -> Movement:
+def find_movement(original: Array, model: Array, keep: Mask) -> Movement:
     """Find how `model` is moved against `original`, by the pixels that are to `keep`; `NONE` where that is best.
 
-    Both pictures have three channels of 8 bits and the same size, and `keep` is a mask of that size. Of the movement
-    that was found `first`, with fewer pixels, the affine part is the start, and the field is found more finely.
+    Both pictures have three channels of 8 bits and the same size, and `keep` is a mask of that size.
     """
-    whole = _error(original, model, keep)
-    best, least = NONE, whole
-    affine = _affine(original, model, keep, NONE.affine if first is None else first.affine)
     size = (original.shape[1], original.shape[0])
+    wanted, drawn = grey(original), grey(model)
+    whole = _error(wanted, drawn, keep)
+    best, least = NONE, whole
+    aligned, affine = drawn, _affine(wanted, drawn, keep)
     if affine is not None:
         moved = Movement(affine)
-        error = _error(original, moved.apply(model, size), keep)
+        redrawn = moved.apply(drawn, size)
+        error = _error(wanted, redrawn, keep)
         if error < _GAIN * whole:
-            best, least = moved, error
-    if first is not None and first.field is None:
-        return best
-    field = _field(original, best.apply(model, size), keep, step=_COARSE if first is None else _FINE)
+            best, least, aligned = moved, error, redrawn
+    field = _field(wanted, aligned, keep)
     if field is not None:
         moved = replace(best, field=field)
-        if _error(original, moved.apply(model, size), keep) < _GAIN * least:
+        if _error(wanted, moved.apply(drawn, size), keep) < _GAIN * least:
             best = moved
     return best
 
 
-def _error(original: Array, model: Array, keep: Mask) -> float:
+def _error(wanted: Floats, drawn: Floats, keep: Mask) -> float:
     """The mean difference in grey of what is to stay, where what was drawn anew counts little; without its mean."""
-    difference = grey(original)[keep] - grey(model)[keep]
+    difference = wanted[keep] - drawn[keep]
     if difference.size == 0:
         return 0.0
     return float(np.minimum(np.abs(difference - np.median(difference)), 40).mean())
 
 
-def _affine(original: Array, model: Array, keep: Mask, start: Floats) -> Floats | None:
-    """The affine movement at the original's size, found from a `start`; None where ECC finds none."""
-    factor = max(1.0, max(original.shape[:2]) / AFFINE_EDGE)
-    one, other = reduced_to(grey(original), AFFINE_EDGE), reduced_to(grey(model), AFFINE_EDGE)
+def _affine(wanted: Floats, drawn: Floats, keep: Mask) -> Floats | None:
+    """The affine movement of two grey pictures, at their size; None where ECC finds none."""
+    factor = max(1.0, max(wanted.shape) / AFFINE_EDGE)
+    one, other = reduced_to(wanted, AFFINE_EDGE), reduced_to(drawn, AFFINE_EDGE)
     allowed = shrink_mask(keep, (one.shape[1], one.shape[0]))
     # The middle of a pixel of the copy is not where the same place of the original has its own.
     half = (factor - 1) / 2
-    found = start.astype(np.float32)
-    found[:, 2] = (start[:, 2] + start[:, :2] @ np.array([half, half]) - half) / factor
+    found = np.eye(2, 3, dtype=np.float32)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-5)
     try:
-        for level in (4, 2, 1) if start is NONE.affine else (1,):
+        for level in (4, 2, 1):
             size = (one.shape[1] // level, one.shape[0] // level)
             if min(size) < 16:  # noqa: PLR2004 - pixels: nothing is found in less
                 continue
@@ -147,11 +160,11 @@ def _affine(original: Array, model: Array, keep: Mask, start: Floats) -> Floats 
     return matrix
 
 
-def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats | None:
+def _field(wanted: Floats, aligned: Floats, keep: Mask) -> Floats | None:
     """What is left over after the affine movement, as a smooth field; None where that is little or not known."""
-    one, other = reduced_to(grey(original), FIELD_EDGE), reduced_to(grey(aligned), FIELD_EDGE)
-    factor = original.shape[1] / one.shape[1]
-    found = _blocks(one, other, shrink_mask(keep, (one.shape[1], one.shape[0])), step)
+    one, other = reduced_to(wanted, FIELD_EDGE), reduced_to(aligned, FIELD_EDGE)
+    factor = wanted.shape[1] / one.shape[1]
+    found = _blocks(one, other, shrink_mask(keep, (one.shape[1], one.shape[0])))
     if found is None:
         return None
     places, moves, quality = found
@@ -159,7 +172,7 @@ def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats 
     trusted = weight > 0
     if trusted.sum() < 6 or np.median(np.hypot(*moves[trusted].T)) * factor < _MIN_FIELD:  # noqa: PLR2004 - blocks
         return None
-    points: Floats = np.mgrid[0 : one.shape[0] + _GRID : _GRID, 0 : one.shape[1] + _GRID : _GRID]
+    points: Floats = np.mgrid[0 : one.shape[0] + GRID : GRID, 0 : one.shape[1] + GRID : GRID]
     gy, gx = points[0], points[1]
     far: Floats = (gx[..., None] - places[:, 0]) ** 2 + (gy[..., None] - places[:, 1]) ** 2
     # Far from all blocks, as in the middle of a large mask, distant ones count a little.
@@ -169,14 +182,14 @@ def _field(original: Array, aligned: Array, keep: Mask, *, step: int) -> Floats 
     return field.astype(np.float32)
 
 
-def _blocks(one: Floats, other: Floats, allowed: Mask, step: int) -> tuple[Floats, Floats, Floats] | None:
+def _blocks(one: Floats, other: Floats, allowed: Mask) -> tuple[Floats, Floats, Floats] | None:
     """Where blocks are (x, y), how far each is moved, and how sure that is; None where there are too few."""
     height, width = one.shape
     window = np.outer(np.hanning(_BLOCK), np.hanning(_BLOCK)).astype(np.float32)
     count = cv2.integral(allowed.astype(np.uint8))
     corners: list[tuple[int, int]] = []
-    for y in range(0, height - _BLOCK + 1, step):
-        for x in range(0, width - _BLOCK + 1, step):
+    for y in range(0, height - _BLOCK + 1, _APART):
+        for x in range(0, width - _BLOCK + 1, _APART):
             inside = count[y + _BLOCK, x + _BLOCK] - count[y, x + _BLOCK] - count[y + _BLOCK, x] + count[y, x]
             if inside >= 0.98 * _BLOCK**2 and one[y : y + _BLOCK, x : x + _BLOCK].std() >= 2:  # noqa: PLR2004 - levels
                 corners.append((x, y))
@@ -211,11 +224,7 @@ def _vertex(before: Floats, at: Floats, after: Floats) -> Floats:
     return np.where(np.abs(bend) > 1e-12, 0.5 * (before - after) / np.where(bend == 0, 1, bend), 0.0)  # noqa: PLR2004
 
 
-def _enlarged(field: Floats, size: tuple[int, int], box: tuple[int, int, int, int]) -> Floats:
-    """The part of a field for a box of the picture: its points are `_GRID` pixels of the reduced copy apart."""
-    longest = max(size)
-    apart = _GRID * max(1.0, longest / FIELD_EDGE)
-    left, top, right, bottom = box
-    x = (np.arange(left, right, dtype=np.float32) / apart)[None].repeat(bottom - top, 0)
-    y = (np.arange(top, bottom, dtype=np.float32) / apart)[:, None].repeat(right - left, 1)
-    return cv2.remap(field, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+def _enlarged(field: Floats, size: tuple[int, int], x: Floats, y: Floats) -> Floats:
+    """A field at some places of the picture: its points are `GRID` pixels of the reduced copy apart."""
+    apart = np.float32(GRID * max(1.0, max(size) / FIELD_EDGE))
+    return cv2.remap(field, x / apart, y / apart, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -9,6 +9,8 @@ from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
 from .change_map import NO_BLEEDING, Bleeding, changed, edges_of, find_bleeding, matte_of, surely_new
 from .colour import ColourMatch, find_match
+from .refine import refined
+from .softness import SHARP, RoundTrip, Softness, find_softness, proven, sharpened, wider
 
 LOOK_EDGE = 1536
 """The longest edge of the copies in which movement, colours and changes are found, in pixels."""
@@ -28,6 +30,7 @@ class Findings:
 
     movement: Movement
     colour: ColourMatch
+    softness: Softness
     matte: Floats
     """In the size of the copies."""
     changed: float
@@ -55,38 +58,70 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     inside = None if mask is None else _reduced_mask(mask > 0, size)
     drawn, edges = resized(model, size), edges_of(small)
     keep = np.ones(small.shape[:2], dtype=bool) if inside is None else distance_to(inside) > AWAY
-    movement = find_movement(small, drawn, keep)
-    aligned = movement.apply(drawn, size)
-    colour = find_match(small, aligned, keep)
-    change = changed(small, colour.apply(aligned), keep, edges)
+    fitted = _fit(small, find_movement(small, drawn, keep), drawn, keep)
+    change = changed(fitted.original, fitted.matched, keep, edges)
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
     stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
-    if stayed.mean() > 1 - NEW_PICTURE and not movement.is_none:
-        movement = find_movement(small, drawn, stayed, first=movement)
-        aligned = movement.apply(drawn, size)
-        colour = find_match(small, aligned, stayed)
-        change = changed(small, colour.apply(aligned), stayed, edges)
+    if stayed.mean() > 1 - NEW_PICTURE and not fitted.movement.is_none:
+        fitted = _fit_finely(small, drawn, stayed, fitted)
+        change = changed(fitted.original, fitted.matched, stayed, edges)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
     feather = FEATHER / factor if factor > 1 else FEATHER
     matte = matte_of(inside if is_all_new else change, inside, grow=GROW, feather=feather)
-    matched = colour.apply(aligned)
     if not is_all_new:
-        matte *= surely_new(small, matched, change, stayed, edges)
+        matte *= surely_new(fitted.original, fitted.matched, change, stayed, edges)
     stays = distance_to(inside) > AWAY
     bleeding = NO_BLEEDING if is_all_new else find_bleeding(change, inside)
-    dx, dy = movement.shift(size)
+    dx, dy = fitted.movement.shift(size)
     return Findings(
-        movement,
-        colour,
+        fitted.movement,
+        fitted.colour,
+        fitted.softness,
         matte,
         changed=float(change.mean()),
         changed_outside=float(change[stays].mean()) if stays.any() else 0.0,
         bleeding=bleeding,
-        seam_step=_seam_step(small, matched, matte, FEATHER),
+        seam_step=_seam_step(small, fitted.matched, matte, FEATHER),
         shift=(dx * factor, dy * factor),
         reach=round(bleeding.reach * factor),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """How the model's picture fits, and the two as they are compared: `original` as soft as `matched` is."""
+
+    movement: Movement
+    colour: ColourMatch
+    softness: Softness
+    original: Floats
+    aligned: Array
+    matched: Floats
+
+
+def _fit(original: Array, movement: Movement, drawn: Array, stays: Mask) -> _Fitted:
+    aligned = movement.apply(drawn, (original.shape[1], original.shape[0]))
+    colour = find_match(original, aligned, stays)
+    return _Fitted(movement, colour, SHARP, original.astype(np.float32), aligned, colour.apply(aligned))
+
+
+def _fit_finely(original: Array, drawn: Array, stays: Mask, first: _Fitted) -> _Fitted:
+    """How the model's picture fits, once it is known what `stays`."""
+    movement = refined(first.movement, first.original, drawn, first.colour, stays)
+    found = _fit(original, movement, drawn, stays)
+    size = (original.shape[1], original.shape[0])
+    sharp, trip, colour = found.original, RoundTrip(movement, size), found.colour
+    lost = sharp - trip(sharp)
+    softness, soft = SHARP, sharp
+    # Each is found more truly once the other one is known.
+    for _ in range(2):
+        softness = find_softness(lost, sharp - colour.apply(found.aligned), stays) or SHARP
+        soft = sharp - softness.share * lost
+        colour = find_match(soft, found.aligned, stays)
+    matched = colour.apply(found.aligned)
+    softness = proven(softness, sharp, matched, stays, trip)
+    return _Fitted(movement, colour, softness, soft, found.aligned, matched)
 
 
 def put_back(
@@ -104,6 +139,7 @@ def put_back(
     size = (width, height)
     # A larger picture is averaged first, or its pixels would be skipped.
     drawn = resized(model, size) if model.shape[1] > 1.5 * width else model
+    movement = full_movement(found.movement, found.matte, size)
     left, top, right, bottom = _box_of(found.matte, size)
     rows = max(1, _BAND // max(1, right - left))
     for start in range(top, bottom, rows):
@@ -113,7 +149,12 @@ def put_back(
             share = share * mask[box[1] : box[3], box[0] : box[2]]
         if not share.any():
             continue
-        new = found.colour.apply(full_movement(found.movement, found.matte, size).apply(drawn, size, box)) * step
+        around = wider(box, size)
+        aligned = movement.apply(drawn, size, around).astype(np.float32)
+        if found.softness.share:
+            aligned = sharpened(aligned, found.softness, RoundTrip(movement, size, around))
+        within = np.s_[box[1] - around[1] : box[3] - around[1], box[0] - around[0] : box[2] - around[0]]
+        new = found.colour.apply(aligned[within]) * step
         old = original[box[1] : box[3], box[0] : box[2]]
         part = share
         if alpha is not None:

@@ -1,6 +1,6 @@
 """Builds the answer of `image_costs`: an estimate, what was spent, what is left of the budgets."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mcp_types import CallToolResult, TextContent
@@ -22,13 +22,18 @@ def costs_result(
     budgets: Budgets,
     *,
     sees_team: bool = False,
+    names_settings: bool = True,
 ) -> CallToolResult:
     """Build the answer from the estimate and the ledger's sums: text, and the same in dollars in `_meta`.
 
-    With `sees_team`, it tells what all people together have spent today.
+    With `sees_team`, it tells what all people together have spent today, and with `names_settings` what sets a budget.
     """
+
+    def by(variable: str) -> str:
+        return f" ({variable})" if names_settings else ""
+
     lines = [_estimate_line(request, model, expected)]
-    lines += _refusals(request, expected, spent, budgets)
+    lines += _refusals(request, expected, spent, budgets, by)
     under_way = f", and {dollars(spent.reserved)} under way" if spent.reserved else ""
     lines.append(f"Spent today: {dollars(spent.spent)}{under_way}{_models_text(spent.today)}.")
     total = sum((row.usd for row in spent.period), start=spent.spent * 0)
@@ -38,13 +43,13 @@ def costs_result(
         lines.append(f"All people together spent today: {dollars(spent.team.spent)}{team}.")
     left = spent.left(budgets)
     lines += [
-        f"Left of {_whose(name, spent)}: {dollars(usd)} of {dollars(budgets.limits[name])} ({name})."
+        f"Left of {_whose(name, spent)}: {dollars(usd)} of {dollars(budgets.limits[name])}{by(name)}."
         for name, usd in left.items()
     ]
     if budgets.per_call is not None:
-        lines.append(f"A call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
+        lines.append(f"A call may cost {dollars(budgets.per_call)}{by(PER_CALL)}.")
     if not budgets.any:
-        lines.append(f"No budget is set; {PER_DAY} and {PER_CALL} set one.")
+        lines.append(f"No budget is set{f'; {PER_DAY} and {PER_CALL} set one' if names_settings else ''}.")
     report: dict[str, Any] = {
         "model": model,
         "estimate_usd": float(expected.usd) if expected else None,
@@ -74,16 +79,22 @@ def _estimate_line(request: CostsRequest, model: str, expected: Estimate | None)
     return f"{what}: about {dollars(expected.usd)}{guess}."
 
 
-def _refusals(request: CostsRequest, expected: Estimate | None, spent: SpendingSummary, budgets: Budgets) -> list[str]:
+def _refusals(
+    request: CostsRequest,
+    expected: Estimate | None,
+    spent: SpendingSummary,
+    budgets: Budgets,
+    by: Callable[[str], str],
+) -> list[str]:
     """A sentence for each budget that would refuse these pictures, of which one call makes `MAX_PICTURES` at most."""
     if expected is None:
         return ["It would be refused: a budget is set, and counts known prices only."] if budgets.any else []
     lines: list[str] = []
     dearest_call = expected.usd * min(request.n, MAX_PICTURES) / request.n
     if budgets.per_call is not None and dearest_call > budgets.per_call:
-        lines.append(f"It would be refused: a call may cost {dollars(budgets.per_call)} ({PER_CALL}).")
+        lines.append(f"It would be refused: a call may cost {dollars(budgets.per_call)}{by(PER_CALL)}.")
     lines += [
-        f"It would be refused today: {dollars(usd)} are left of {_whose(name, spent)} ({name})."
+        f"It would be refused today: {dollars(usd)} are left of {_whose(name, spent)}{by(name)}."
         for name, usd in spent.left(budgets).items()
         if expected.usd > usd
     ]

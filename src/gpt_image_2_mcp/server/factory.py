@@ -31,6 +31,7 @@ from .given_up_calls import GivenUpCalls
 from .notifications import ChangeNotifier
 from .prompts.templates import all_prompts
 from .resources import PictureServer, expected_errors
+from .sealed_answers import sealing
 from .studio_tool import StudioExtension, studio_tool
 from .tools import all_tools
 
@@ -96,19 +97,19 @@ def build_server(open_service: ServiceOpener, hosting: "Hosting | None" = None) 
         cache_hints={"tools/list": CacheHint(HOUR_MS, "public"), "prompts/list": CacheHint(HOUR_MS, "public")},
         middleware=[room.middleware, refuse_cursors, calls.middleware, *of_connection],
         subscriptions=changes.bus,
-        request_state_security=hosting.request_state if hosting else None,
+        request_state_security=hosting.request_state if hosting else sealing(None, lambda _: None),
     )
     server.calls, server.room, server.changes = calls, room, changes
     if not hosting:
         server.serve_subscriptions(changes)
-    for prompt in all_prompts():
+    for prompt in hosting.prompts if hosting else all_prompts():
         server.add_prompt(prompt)
 
     @server.completion()
     async def completed(
         ref: PromptReference | ResourceTemplateReference, argument: CompletionArgument, _: CompletionContext | None
     ) -> Completion:
-        with expected_errors():
+        with expected_errors(server.service):
             return await complete(ref, argument, server.service)
 
     return server

@@ -18,6 +18,7 @@ from mcp.server.context import CallNext, HandlerResult
 from ..jobs.job import Job
 from ..service.images import ImageService
 from .asker import WHEN_SENT, WISH
+from .sealed_answers import SEALED_ANSWER
 
 MAX_CALLS = 200
 """The latest calls whose jobs are known; `JobRunner` remembers as many jobs, and joins them for ten minutes."""
@@ -42,9 +43,10 @@ class GivenUpCalls:
         """Let tools note their jobs, and take the answer of a cancelled call back."""
         if ctx.method == "tools/call" and ctx.request_id is not None:
             if self._can_be_named:
+                WISH.set(SEALED_ANSWER.get())
                 NOTE_JOB.set(partial(self._note, str(ctx.request_id)))
             else:
-                WISH.set(_wish_of(ctx))
+                WISH.set(SEALED_ANSWER.get() or _wish_of(ctx))
                 NOTE_JOB.set(partial(_confirm_when_sent, ctx.lifespan_context))
         result = await call_next(ctx)
         if ctx.method == "notifications/cancelled":

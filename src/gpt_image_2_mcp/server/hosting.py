@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 import anyio
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.request_state import RequestStateSecurity
 
+from ..paths.other_computer import described
+from .prompts.prompt import Arguments, RequestPrompt
+from .prompts.templates import all_prompts
 from .tools import all_tools
 from .upload_tool import upload_tool
 
@@ -35,34 +39,16 @@ _OF_THIS_COMPUTER = {"output_dir", "file", "as_page", "project", "replace"}
 """Parameters that mean a file or a folder of the computer that the server runs on."""
 
 
-_IN_PLACE_OF_PATHS = {
-    "each file's path (tell the person, who": "a link to each file (give it to the person, who",
-    "each file's path and bytes": "a link to the files, their bytes",
-    "cost, prompt and path of each": "cost and prompt of each; show_image gives a link",
-    "ask for a path or URL": "use upload_link",
-    "made here or any file:": "made here or uploaded:",
-    "Later turns go to the same folder. All chats share sessions": "All chats of the person share sessions",
-    "of all chats that": "of all the person's chats that",
-    "files stay": "pictures stay",
-    "last prompt and file": "last prompt and picture",
-    "made here, in any chat,": "the person made here, in any chat,",
-    " Replaces no file without `replace`. Free, local.": " Free.",
-    "paths (HEIC too), URLs, or made here:": "URLs, upload:ID (HEIC too), or made here:",
-    "last sheet, or path": "last sheet, or upload:ID",
-    "ids, 'last', numbers, paths": "ids, 'last', numbers, upload:ID",
-}
-"""What is said of a tool and its parameters where people get links."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hosting:
     """How the server of one person differs from one on stdio."""
 
-    request_state: RequestStateSecurity | None
-    """Seals what a client carries from a question to the answer; None: with a key of this process."""
+    request_state: RequestStateSecurity
+    """Seals what a client carries from a question to the answer."""
     making: anyio.CapacityLimiter
     """Bounds the answers with pictures that are made at once for all people of this process."""
     tools: Sequence[Tool]
+    prompts: Sequence[RequestPrompt]
     instructions: str = HOSTED_INSTRUCTIONS
 
 
@@ -77,19 +63,29 @@ def hosted_tools() -> tuple[Tool, ...]:
 
 def _without_paths(tool: Tool) -> Tool:
     properties = {
-        name: {**field, "description": _with_links(field.get("description", ""))}
+        name: {**field, "description": described(field.get("description", ""))}
         for name, field in tool.parameters["properties"].items()
         if name not in _OF_THIS_COMPUTER
     }
     return tool.model_copy(
         update={
-            "description": _with_links(tool.description or ""),
+            "description": described(tool.description or ""),
             "parameters": {**tool.parameters, "properties": properties},
         }
     )
 
 
-def _with_links(text: str) -> str:
-    for here, there in _IN_PLACE_OF_PATHS.items():
-        text = text.replace(here, there)
-    return text
+def hosted_prompts() -> list[RequestPrompt]:
+    """The prompts as they are said to people at other computers."""
+    return [_said_elsewhere(prompt) for prompt in all_prompts()]
+
+
+def _said_elsewhere(prompt: RequestPrompt) -> RequestPrompt:
+    def compose(arguments: Arguments) -> str:
+        return described(cast("str", prompt.fn(arguments)))
+
+    arguments = [
+        argument.model_copy(update={"description": described(argument.description or "")})
+        for argument in prompt.arguments or ()
+    ]
+    return prompt.model_copy(update={"fn": compose, "arguments": arguments})

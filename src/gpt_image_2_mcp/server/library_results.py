@@ -103,12 +103,20 @@ def _missing_note(picture: Picture, listing: Listing) -> str:
 
 
 def _no_pictures_text(listing: Listing) -> str:
+    if listing.found.has_more:
+        page = listing.found.page
+        return f"Page {page} has no picture that you asked for; page {page + 1} has older ones."
     if listing.found.page > 1:
         return f"There is no page {listing.found.page}. Leave out `page` to see the newest."
     if not listing.filtered:
         return (
             "Nothing was made yet, or the catalogue is new: `gpt-image-2-mcp library rebuild FOLDER` takes in earlier"
             " pictures."
+        )
+    if listing.by_turn:
+        return (
+            "No picture is a turn of such a session: `session_id` is the one that start_edit_session gave, not a"
+            " picture's id. list_edit_sessions shows the active ones."
         )
     text = (
         "No picture matches. Use fewer filters. Each word of `query` must be the beginning of a word in the prompt, in"

@@ -40,12 +40,16 @@ MAX_LISTED = 50
 
 
 @contextmanager
-def expected_errors() -> Generator[None]:
+def expected_errors(service: ImageService | None) -> Generator[None]:
     """Turn a `GptImageError` into an `MCPError` with its message; the SDK would log it as a crash of the server."""
     try:
         yield
     except GptImageError as error:
-        raise MCPError(INTERNAL_ERROR, str(error)) from None
+        raise MCPError(INTERNAL_ERROR, _told_error(error, service)) from None
+
+
+def _told_error(error: GptImageError, service: ImageService | None) -> str:
+    return service.links.told_error(str(error)) if service and service.links else str(error)
 
 
 class PictureServer(MCPServer[ImageService]):
@@ -62,7 +66,7 @@ class PictureServer(MCPServer[ImageService]):
         self.changes = changes
 
         async def subscribe(ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams) -> EmptyResult:
-            with expected_errors():
+            with expected_errors(self.service):
                 if await self._find(str(params.uri)) is None:
                     raise MCPError(INVALID_PARAMS, _unknown_text(str(params.uri)))
             return await changes.subscribe(ctx, params)
@@ -74,7 +78,7 @@ class PictureServer(MCPServer[ImageService]):
         """List the newest pictures and the active sessions."""
         if self.service is None:
             return []
-        with expected_errors():
+        with expected_errors(self.service):
             found = await self.service.library.find(SearchQuery(page_size=MAX_LISTED))
             sessions, _ = await self.service.sessions.active(MAX_LISTED)
         return [*map(_picture_resource, found.pictures), *map(_session_resource, sessions)]
@@ -111,7 +115,7 @@ class PictureServer(MCPServer[ImageService]):
         del context  # The service is this server's own.
         if is_page_uri(str(uri)):
             return [page_contents()]
-        with expected_errors():
+        with expected_errors(self.service):
             return await self._read(str(uri))
 
     async def _find(self, uri: str) -> Picture | Session | None:
@@ -129,7 +133,7 @@ class PictureServer(MCPServer[ImageService]):
         if isinstance(found, Session):
             text = json.dumps(_session_as_dict(found), ensure_ascii=False, indent=1)
             if self.service and self.service.links:
-                text = self.service.links.without_folders(text)
+                text = self.service.links.told(text)
             return [ReadResourceContents(content=text, mime_type="application/json")]
         if found is None or self.service is None:
             raise ResourceNotFoundError(_unknown_text(uri))
@@ -137,7 +141,7 @@ class PictureServer(MCPServer[ImageService]):
             async with room_for_pictures(whole_file=True):
                 data = await self.service.library.read_bytes(found)
         except GptImageError as error:
-            why = self.service.links.without_folders(str(error)) if self.service.links else str(error)
+            why = _told_error(error, self.service)
             raise ResourceNotFoundError(f"{uri} cannot be read: {why}") from None
         return [ReadResourceContents(content=data, mime_type=found.mime_type)]
 

@@ -115,7 +115,10 @@ def _batches_text(batches: Sequence[str]) -> str:
 def end_session_result(session_id: str, session: Session | None) -> CallToolResult:
     """Tell that a session was ended, or (None) that there was no active one."""
     if session is None:
-        text = f"There is no active session {shown(session_id)}; it was ended, expired or never was. Nothing to do."
+        text = (
+            f"There is no active session {shown(session_id)}: it was ended, expired or never was, so there is nothing"
+            " to end. list_edit_sessions shows the active ones."
+        )
     else:
         turns = len(session.turns)
         text = f"Ended session {session.id} after {turns} turn{'s' if turns > 1 else ''}. Its pictures stay. It was"
@@ -174,7 +177,7 @@ def _fit_lines(headline: str, lines: Sequence[str], total: int | None = None) ->
 def _files_note(job: Job) -> str:
     if not isinstance(job.outcome, Report):
         return ""
-    first, *others = job.outcome.images
+    first, *others = job.outcome.wanted
     return f", {first.path}" + (f" and {len(others)} more" if others else "")
 
 

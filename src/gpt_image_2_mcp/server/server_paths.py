@@ -1,4 +1,4 @@
-"""Takes the folders of a server out of its answers, which mean nothing to a person at another computer."""
+"""Takes out of a server's answers what means nothing to a person at another computer: its folders, and ways by path."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -8,11 +8,11 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent
 ResultT = TypeVar("ResultT", bound=CallToolResult | InputRequiredResult)
 
 Clear = Callable[[str], str]
-"""Takes the folders out of a text."""
+"""Gives a text as it is told to the person."""
 
 
 def cleared(result: ResultT, clear: Clear) -> ResultT:
-    """An answer without folders, also for programs; a question stays as it is."""
+    """An answer as it is told to the person, also for programs; a question stays as it is."""
     if not isinstance(result, CallToolResult):
         return result
     for block in result.content:
@@ -21,6 +21,12 @@ def cleared(result: ResultT, clear: Clear) -> ResultT:
     if result.meta is not None:
         result.meta = _cleared_value(result.meta, clear)
     return result
+
+
+def text_of(result: CallToolResult | InputRequiredResult) -> str:
+    """What an answer says."""
+    content = result.content if isinstance(result, CallToolResult) else []
+    return "\n".join(block.text for block in content if isinstance(block, TextContent))
 
 
 def _cleared_value(value: Any, clear: Clear) -> Any:

@@ -20,10 +20,11 @@ from pydantic import Field
 from ..errors import GptImageError, InvalidConsentAnswer, shorten
 from ..jobs.report import MAX_TEXT
 from ..parameters.models import PaidRequest, Request, parse
+from ..paths.other_computer import operators_part
 from ..redaction.printable import printable
 from ..service.images import ImageService
 from ..telemetry import count_refusal
-from .server_paths import cleared
+from .server_paths import cleared, text_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +78,10 @@ class RequestTool(Tool):
             # The report of a picture says by itself whether it is in the catalogue.
             incomplete = None if isinstance(request, PaidRequest) else service.incomplete
             result = self.finish(result, *request.notes, incomplete, service.stuck)
-            return cleared(result, service.links.without_folders) if service.links else result
+            if service.links is None:
+                return result
+            result = cleared(result, service.links.told)
+            return self.finish(result, operators_part(text_of(result)))
         except GptImageError as error:
             count_refusal(type(error).__name__, tool=self.name)
             text = str(error)
@@ -91,7 +95,7 @@ class RequestTool(Tool):
                 " What was paid for is saved: list_images finds it, or the output folder has it."
             )
         text = service.settings.redact(text)
-        text = shorten(service.links.without_folders(text) if service.links else text, MAX_TEXT)
+        text = shorten(service.links.told_error(text) if service.links else text, MAX_TEXT)
         return _finished(CallToolResult(content=[TextContent(text=text)], is_error=True), service.stuck)
 
     def read(self, arguments: dict[str, Any]) -> Request:

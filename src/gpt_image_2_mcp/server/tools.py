@@ -214,7 +214,8 @@ async def image_costs(request: CostsRequest, call: Call) -> CallToolResult:
     sees_team = SEES_TEAM.get()
     spent, budgets = await service.spent(with_team=sees_team)
     estimate = await service.estimate(request)
-    return costs_result(request, model, estimate, spent, budgets, sees_team=sees_team)
+    named = not service.settings.hosted
+    return costs_result(request, model, estimate, spent, budgets, sees_team=sees_team, names_settings=named)
 
 
 @cache

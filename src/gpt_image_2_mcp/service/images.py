@@ -33,6 +33,7 @@ from ..jobs.runner import JobRunner
 from ..jobs.serialization import TOOLS
 from ..library.exporter import Exporter
 from ..library.library import Library
+from ..library.maintenance import Maintenance
 from ..library.viewer import Viewer
 from ..parameters.capabilities import check_model
 from ..parameters.models import (
@@ -65,7 +66,8 @@ INCOMPLETE = "What was made while the database could not be written waits for it
 class ImageService:
     """Makes and edits pictures, keeps edit sessions, and tells the costs; `app.open_service` opens one.
 
-    Work on pictures that exist is in `library` (find, copy, rebuild), `viewer` (show, contact sheet) and `exporter`.
+    Work on pictures that exist is in `library` (find, copy), `viewer` (show, contact sheet), `exporter`, and
+    `maintenance` (check, rebuild, move, delete).
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class ImageService:
         durations: DurationHistory,
         news: NewsFeed,
         library: Library,
+        maintenance: Maintenance,
         viewer: Viewer,
         exporter: Exporter,
         batches: BatchService,
@@ -91,6 +94,7 @@ class ImageService:
         """Use the parts that `app.open_service` made."""
         self.settings = settings
         self.library = library
+        self.maintenance = maintenance
         self.viewer = viewer
         self.exporter = exporter
         self.batches = batches

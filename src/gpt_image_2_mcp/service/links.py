@@ -18,6 +18,7 @@ from ..catalogue.picture_record import Picture
 from ..jobs.report import Report
 from ..library.exporter import ExportedFile, ExportOutcome
 from ..library.viewer import AnswerSheet, Listing, View
+from ..paths.other_computer import operators_part, reworded
 from ..picture_store.keeper import PictureKeeper
 from ..picture_store.store import StoreUnusable
 from ..storage.link import Link
@@ -40,9 +41,17 @@ class AnswerLinks:
         self._keeper = keeper
         self._folders = re.compile(rf"(?:{re.escape(str(folder))}|{_OF_REPLICAS})/(?:[\w.-]+/)*")
 
-    def without_folders(self, text: str) -> str:
-        """A text in which the person's files have their names alone, by which other tools know a picture too."""
-        return self._folders.sub("", text)
+    def told(self, text: str) -> str:
+        """A text of this program for the person, who is at another computer.
+
+        Their files have their names alone, by which other tools know a picture too, and it names no way by a path.
+        """
+        return reworded(self._folders.sub("", text))
+
+    def told_error(self, text: str) -> str:
+        """The same for what went wrong, with whose business it is."""
+        text = self.told(text)
+        return " ".join(filter(None, [text, operators_part(text)]))
 
     def upload(self, *, size: int, media_type: str) -> tuple[str, Link]:
         """The id of a new upload, and the link to which its file is sent."""

@@ -6,6 +6,7 @@ from ..billing.prices import dollars
 from ..errors import ConsentRefused
 from ..openai_api.picture_pace import finish_text
 from ..parameters.models import MakeBatchRequest, PaidRequest
+from ..settings import Settings
 from .images import ImageService
 
 CONFIRM_VARIABLE = "GPT_IMAGE_2_CONFIRM_OVER_USD"
@@ -35,7 +36,7 @@ async def price_question(request: PaidRequest, service: ImageService, *, can_ask
         return None
     price = _price(expected.usd if expected else None)
     if not can_ask:
-        raise _cannot_be_asked(price, limit, "a lower quality, a smaller size or fewer pictures")
+        raise _cannot_be_asked(settings, price, limit, "a lower quality, a smaller size or fewer pictures")
     made = request.count * request.passes
     pictures = f"{made} pictures" if made > 1 else "1 picture"
     pictures += " for a transparent one" if request.passes > 1 else ""
@@ -55,7 +56,7 @@ async def batch_price_question(request: MakeBatchRequest, service: ImageService,
         return None
     price = _price(plan.usd)
     if not can_ask:
-        raise _cannot_be_asked(price, limit, "fewer pictures or a lower quality")
+        raise _cannot_be_asked(settings, price, limit, "fewer pictures or a lower quality")
     when = "within 24 hours, at half price," if plan.minutes is None else f"in {finish_text(plan.minutes)}"
     return f"A batch of {plan.pictures} pictures {when} will cost {price}. Go ahead?"
 
@@ -64,8 +65,13 @@ def _price(usd: Decimal | None) -> str:
     return "an amount that is not known beforehand" if usd is None else f"about {dollars(usd)}"
 
 
-def _cannot_be_asked(price: str, limit: Decimal, instead: str) -> ConsentRefused:
+def _cannot_be_asked(settings: Settings, price: str, limit: Decimal, instead: str) -> ConsentRefused:
+    by, raised = (
+        ("", "whoever runs this server raise that limit")
+        if settings.hosted
+        else (f" ({CONFIRM_VARIABLE})", f"the person raise {CONFIRM_VARIABLE}")
+    )
     return ConsentRefused(
-        f"This would cost {price}, and above {dollars(limit)} ({CONFIRM_VARIABLE}) the person is to be asked, which"
-        f" this client cannot do. Nothing was sent. Ask for {instead}, or have the person raise {CONFIRM_VARIABLE}."
+        f"This would cost {price}, and above {dollars(limit)}{by} the person is to be asked, which this client cannot"
+        f" do. Nothing was sent. Ask for {instead}, or have {raised}."
     )

@@ -12,9 +12,9 @@ from ...catalogue.picture_record import Origin, Picture
 from ...errors import shorten_line
 from ...images import MIME, sniff
 from ...images.formats import LABEL, SNIFFED
+from ..given import Given
 from ..text import no_thumbnail_text
 from .filters import in_zone
-from .given import Given
 
 MAX_ALT = 160
 """Characters of a prompt that stand for the picture where it cannot be seen."""

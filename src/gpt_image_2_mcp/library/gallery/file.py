@@ -13,9 +13,9 @@ from ...paths.prefix import safe_prefix
 from ...paths.safe_open import exists, open_regular
 from ...storage.atomic_write import write_file
 from ...storage.open_folder import open_resolved
+from ..given import Given, given_of
 from ..progress import CountCallback
 from ..thumbnails import thumbnail
-from .given import Given, given_of
 
 _BEGINNING: Final = re.compile(
     rb"""<!doctype html>\s*<html lang="en">\s*<head>\s*<meta charset="utf-8">\s*"""

@@ -16,9 +16,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ...catalogue.picture_record import Picture
+from ..given import Given
 from .cards import Cards
 from .filters import FILTERS, cleaned
-from .given import Given
 from .view import GalleryView
 
 TEMPLATES: Final = Path(__file__).with_name("templates")

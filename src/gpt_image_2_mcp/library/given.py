@@ -1,11 +1,11 @@
-"""Which pictures the person asked for: those that the model made for them on the way have no card of their own."""
+"""Which pictures the person asked for: those that the model made on the way have no place of their own in a list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from ...catalogue.picture_record import Picture
+from ..catalogue.picture_record import Picture
 
 _MADE_HERE_OF: Final = frozenset({"model", "derived_from"})
 """The roles of a parent of which a picture was made here, for the same call."""
@@ -22,7 +22,7 @@ class Given:
     stands_for: dict[str, str]
     """By the id of each picture behind another one, the id of that one."""
     ids: frozenset[str]
-    """Of those that have a card."""
+    """Of those that the person asked for."""
 
 
 def given_of(pictures: Sequence[Picture]) -> Given:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from patience import PATIENCE_S
+from ports import free_port
 
-from .process import free_port, running
+from .process import running
 
 HOST = "127.0.0.1"
 BUCKET = "pictures"

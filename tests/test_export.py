@@ -1,5 +1,6 @@
 """Exports: files of pictures for use elsewhere, in other sizes and formats, under exact names."""
 
+import errno
 import hashlib
 import json
 import os
@@ -297,6 +298,44 @@ async def test_what_an_export_wrote_is_replaced_if_it_was_not_changed(bench: Ben
     )
     assert "was changed since: it stays" in text
     assert path.read_bytes().endswith(b"edited by hand")
+
+
+async def test_a_full_disk_while_a_file_is_replaced_is_told_with_where_the_old_one_is(
+    bench: Bench, trash: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.photo()
+    (before,), _ = await exported(bench, "hero.webp 640x400")
+    content = where(before).read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("os.fsync", full)
+    again = {"image": "photo.png", "to": "hero.webp 320x200", "output_dir": "public/img", "replace": True}
+    text = await bench.refused("export_image", **again)
+    assert "No space left on device" in text
+    assert "The file that was there is in the trash: a person can put it back." in text
+    assert contents(trash) == [content]
+
+
+async def test_of_an_icon_set_that_is_not_whole_the_answer_says_what_is_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.photo()
+    folder = bench.working_dir / "icons"
+    write = os.fsync
+
+    def full(descriptor: int) -> None:
+        if (folder / "apple-touch-icon.png").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(descriptor)
+
+    monkeypatch.setattr("os.fsync", full)
+    text = await bench.refused("export_image", image="photo.png", to="favicon", output_dir="icons")
+    monkeypatch.undo()
+    there = [path.name for path in folder.iterdir()]
+    assert f" {len(there)} of its 5 files are there: the first is {folder / 'favicon.ico'}." in text
+    assert 0 < len(there) < 5
 
 
 @promise("Writing", "A record that lies in a folder of pictures makes no file an export's.")

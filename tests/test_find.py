@@ -56,6 +56,7 @@ def rows(root: Path) -> list[tuple[str, str, int]]:
 @pytest.mark.parametrize(
     ("text", "search"),
     [
+        ("find", "find the red car"),
         ("the ball", "find the ball"),
         ("Everything except  for the ball", "everything but find the ball"),
         ("The background", "everything but find the main subject"),

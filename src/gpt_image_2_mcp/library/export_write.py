@@ -57,8 +57,13 @@ class ExportWriter:
             return "there already with the same bytes"
         if old is not None:
             self._to_trash(path, old.status)
-        if not save_copy(data, path, policy=self._policy):
-            raise BadRequest(f"{path} was made by another program meanwhile, and is not replaced.")
+        gone = "" if old is None else " The file that was there is in the trash: a person can put it back."
+        try:
+            is_written = save_copy(data, path, policy=self._policy)
+        except CannotSave as error:
+            raise CannotSave(f"{error}{gone}") from None
+        if not is_written:
+            raise BadRequest(f"{path} was made by another program meanwhile, and is not replaced.{gone}")
         try:
             self._exports.write(facts)
         except OSError as error:

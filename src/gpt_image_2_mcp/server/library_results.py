@@ -76,7 +76,7 @@ def _page_text(listing: Listing, numbers: dict[str, int]) -> str:
         head += f" The sheet as a file: {listing.sheet_path}"
     if listing.page:
         path, number = listing.page
-        head += f" All {number} found, on one page for a browser: {path}"
+        head += f" {f'All {number}' if number > 1 else 'What was'} found, on one page for a browser: {path}"
     if listing.links is not None:
         head += " show_image with an id gives a link to its file."
     texts = [

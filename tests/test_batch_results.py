@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from fault_proxy import paying
 from promises import promise
+from stdio_bench import stands
 from test_batches import A_DAY, FAST, LOW, ended, foxes, state_of
 from workbench import Bench, Benches, said
 
@@ -30,9 +31,8 @@ async def test_results_that_cannot_be_fetched_are_told_of_before_they_are_delete
     bench = await benches.open(FAST, data_dir=tmp_path / "data")
     bench.knobs.faults = [Fault(status=401, route="contents", message="No access.", times=None)]
     job_id = await begun_days_ago(bench, 28)
-    text = said(await bench.call("get_image_job", job_id=job_id))
+    text = await stands(bench, job_id, "It cannot be looked at just now, and is again later: ")
     assert "OpenAI is done with it, and its results are to be fetched" in text
-    assert "It cannot be looked at just now, and is again later: " in text
     assert "deletes the results on 20" in text
     bench.knobs.faults.clear()
     state, text = await ended(bench, job_id)
@@ -41,8 +41,7 @@ async def test_results_that_cannot_be_fetched_are_told_of_before_they_are_delete
     # A batch that was done a short while ago has time.
     bench.knobs.faults = [Fault(status=401, route="contents", times=None)]
     young = await begun_days_ago(bench, 3, lines=3)
-    text = said(await bench.call("get_image_job", job_id=young))
-    assert "cannot be looked at" in text
+    text = await stands(bench, young, "cannot be looked at")
     assert "deletes" not in text
 
 
@@ -58,7 +57,7 @@ async def test_results_that_are_not_there_yet_are_asked_for_again(benches: Bench
     bench = await benches.open(FAST, data_dir=tmp_path / "data")
     bench.knobs.faults = [Fault(status=404, route="contents", times=None)]
     job_id = await begun_days_ago(bench, 2)
-    assert "cannot be looked at" in said(await bench.call("get_image_job", job_id=job_id))
+    await stands(bench, job_id, "cannot be looked at")
     bench.knobs.faults.clear()
     assert (await ended(bench, job_id))[0]["done"] == 2
 

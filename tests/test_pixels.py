@@ -1,23 +1,27 @@
 """Exact edits on edits of which the truth is known: how close they come to it, and what they say of themselves."""
 
+from dataclasses import replace
 from statistics import fmean
 
+import cv2
 import numpy as np
 import pytest
-from pixel_truth import SCENES, Level, band_of, drifted, edit_truth, psnr
+from pixel_truth import SCENES, Level, Picture, Values, band_of, drifted, edit_truth, psnr
 
 from gpt_image_2_mcp.pixels import composite
+from gpt_image_2_mcp.pixels.softness import SHARP
 
 SIZE = (768, 640)
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("seed", [3, 101, 102, 103])
 @pytest.mark.parametrize(("level", "mean", "least"), [("mild", 55, 45), ("strong", 32, 25)])
-def test_the_band_inside_the_mask_is_close_to_the_truth(level: Level, mean: float, least: float) -> None:
+def test_the_band_inside_the_mask_is_close_to_the_truth(level: Level, mean: float, least: float, seed: int) -> None:
     found: list[float] = []
     for number, kind in enumerate(SCENES):
-        edit = edit_truth(kind, SIZE, 3)
-        model = drifted(edit.wanted, level, 300 + number)
+        edit = edit_truth(kind, SIZE, seed)
+        model = drifted(edit.wanted, level, 100 * seed + number)
         looked = composite.look(edit.original, model, edit.mask)
         made = composite.put_back(edit.original, model, edit.mask, looked)
         assert not (made != edit.original)[~edit.mask].any(), kind
@@ -25,6 +29,18 @@ def test_the_band_inside_the_mask_is_close_to_the_truth(level: Level, mean: floa
         found.append(psnr(made, edit.wanted, band_of(edit.mask)))
     assert fmean(found) >= mean, found
     assert min(found) >= least, found
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("seed", "kind", "level", "least"),
+    [(1013, "text", "mild", 45), (1016, "hills", "mild", 45), (1002, "lattice", "strong", 32)],
+)
+def test_fine_lines_and_writing_come_close_to_the_truth(seed: int, kind: str, level: Level, least: float) -> None:
+    edit = edit_truth(kind, SIZE, seed)
+    model = drifted(edit.wanted, level, 100 * seed + SCENES.index(kind))
+    made = composite.put_back(edit.original, model, edit.mask, composite.look(edit.original, model, edit.mask))
+    assert psnr(made, edit.wanted, band_of(edit.mask)) >= least
 
 
 @pytest.mark.thorough
@@ -54,3 +70,28 @@ def test_one_edit_comes_close_to_the_truth() -> None:
     pasted = np.where(edit.mask[..., None], model, edit.original)
     band = band_of(edit.mask)
     assert psnr(made, edit.wanted, band) > psnr(pasted, edit.wanted, band) + 15
+
+
+def test_what_is_new_is_sharpened_by_what_it_lost_where_it_was_moved() -> None:
+    edit = edit_truth("hills", (480, 400), 1016)
+    model = drifted(edit.wanted, "mild", 101_600)
+    looked = composite.look(edit.original, model, edit.mask)
+    soft = composite.put_back(edit.original, model, edit.mask, replace(looked, softness=SHARP))
+    made = composite.put_back(edit.original, model, edit.mask, looked)
+    assert psnr(made, edit.wanted, edit.changed) > psnr(soft, edit.wanted, edit.changed) + 1
+    assert not (made != edit.original)[~edit.mask].any()
+
+
+@pytest.mark.parametrize("kind", ["text", "lattice"])
+def test_a_picture_that_is_moved_and_drawn_as_sharply_is_not_sharpened(kind: str) -> None:
+    fine = edit_truth(kind, (968, 808), 5)
+
+    def halved(picture: Values, right: int, down: int) -> Picture:
+        part = np.ascontiguousarray(picture[down : down + 800, right : right + 960]).astype(np.float32)
+        return np.rint(cv2.resize(part, (480, 400), interpolation=cv2.INTER_AREA)).astype(np.uint8)
+
+    original, model = halved(fine.original, 0, 0), halved(fine.wanted, 3, 1)
+    mask = fine.mask[:800:2, :960:2]
+    looked = composite.look(original, model, mask)
+    assert looked.shift == pytest.approx((-1.5, -0.5), abs=0.2)
+    assert looked.softness.share < 0.25

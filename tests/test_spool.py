@@ -361,7 +361,7 @@ async def test_a_locked_database_delays_a_request_once_and_not_at_each_transacti
 ) -> None:
     """With a budget, the request is refused after the same time."""
     # Much longer than the rest of a call takes; each of its transactions would wait as long.
-    busy = PATIENCE_S / 30
+    busy = PATIENCE_S / 15
     monkeypatch.setattr("gpt_image_2_mcp.database.sqlite.BUSY_SECONDS", busy)
     monkeypatch.setattr("gpt_image_2_mcp.database.retry.RETRY_SECONDS", 3600.0)
     async with paying(tmp_path) as free, paying(tmp_path, GPT_IMAGE_2_BUDGET_PER_DAY_USD="5") as limited:

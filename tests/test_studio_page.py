@@ -432,6 +432,20 @@ async def test_a_frame_that_is_torn_down_loses_nothing(bench: Bench, browser: Br
         await host.frame.locator(".facts").get_by_text("an owl").first.wait_for()
 
 
+async def test_who_went_to_the_library_before_the_first_answer_came_stays_there(bench: Bench, browser: Browser) -> None:
+    await bench.made("generate_image", **FOX)
+    async with opened(browser, bench) as host:
+        host.held["open"] = anyio.Event()
+        while not host.asked("open"):
+            await host.page.wait_for_timeout(10)
+        await host.see("Library")
+        host.held["open"].set()
+        # The answer has been read: there is a picture to look at.
+        await host.button("Look").wait_for()
+        assert await host.frame.locator("nav [aria-current]").inner_text() == "Library"
+        await host.frame.locator(".card").wait_for()
+
+
 @pytest.mark.thorough
 async def test_an_export_gives_the_files_of_its_targets(bench: Bench, browser: Browser) -> None:
     async with opened(browser, bench, HostKind(width=350)) as host:

@@ -114,7 +114,9 @@ class Side:
         count = len(self.clients) * PICTURES_EACH
         with held(marked(self.mark), share) if share else nullcontext():
             await self.measure("at once", count, lambda: together(ask, self.clients))
-        self.note("at once: pictures a minute", 60_000 / self.samples["at once: ms"][-1])
+        passed = self.samples["at once: ms"][-1]
+        self.note("at once: pictures a minute", 60_000 / passed)
+        self.note("at once: % of a processor, all replicas", 100 * self.samples["at once: server CPU ms"][-1] / passed)
 
     async def picture(self) -> None:
         await _made(self.clients[0])
@@ -284,7 +286,11 @@ def print_bounds(stdio: Side, one: Side, two: Side, share: float | None, idle_mi
     sys.stdout.write(f"\nTwo replicas, times the pictures a minute: {faster:.2f}, at least {FASTER}: ")
     sys.stdout.write("met" if faster >= FASTER else "MISSED")
     if share:
-        sys.stdout.write(f" (fewer than {CORES} cores: each replica was held to {share:.0%} of one)")
+        used = median(two.samples["at once: % of a processor, all replicas"]) / 2
+        sys.stdout.write(
+            f" (fewer than {CORES} cores: each replica was held to {share:.0%} of one, and used {used:.0f}%"
+        )
+        sys.stdout.write("; it waited for the machine or the other one)" if used < share * 90 else ")")
     sys.stdout.write("\n")
 
 

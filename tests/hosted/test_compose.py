@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
-import anyio.to_thread
 import httpx2
 import pytest
 from installed import folder_of
@@ -112,7 +111,6 @@ async def test_a_call_that_is_given_up_and_repeated_at_once_is_paid_once(
             await box.reached(1)
             tasks.cancel_scope.cancel()
         async with client_at(composed, era, url=url) as client, anyio.create_task_group() as tasks:
-
             # So that it is no request that the balancer has sent twice.
             await client.list_tools()
 

@@ -13,6 +13,7 @@ from fault_proxy import until
 from mcp import Client
 from mcp_types import CallToolResult
 from patience import PATIENCE_S, look_again, rounds
+from ports import free_port
 from postgres_server import Server
 from promises import promise
 from stdio_bench import Box
@@ -20,7 +21,6 @@ from workbench import META, SMALL, said
 
 from gpt_image_2_mcp.database.url import PostgresUrl
 
-from .parts.process import free_port
 from .served import Served, served
 from .test_fleet_processes import TOKEN, answered, begun, environ, has_bytes, rows
 

@@ -19,13 +19,13 @@ import httpx2
 import pytest
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
+from ports import free_port
 from workbench import META, SMALL, TOOLS, said
 
 from .conftest import RunComposed
 from .parts.composed import Composed
 from .parts.identity_provider import NODE, IdentityProvider
 from .parts.logged_in import PersonsClient, Where, python_client, typescript_client
-from .parts.process import free_port
 
 INSPECTOR = Path(__file__).parents[1] / "official_clients" / "node_modules" / "@modelcontextprotocol" / "inspector"
 FROM_NPM = pytest.mark.skipif(not INSPECTOR.exists(), reason="the clients are not installed: make install")

@@ -10,6 +10,7 @@ import httpx2
 import psycopg
 import pytest
 from patience import PATIENCE_S
+from ports import free_port
 from promises import promise
 from workbench import KEY, META, SMALL, encoded, said
 
@@ -19,7 +20,6 @@ from gpt_image_2_mcp.server.upload_tool import UPLOAD_KEY
 from .conftest import ALICE, BOB
 from .parts.collector import running_collector
 from .parts.identity_provider import SERVICE, IdentityProvider
-from .parts.process import free_port
 from .parts.s3 import S3, new_prefix
 from .served import SECRET, served, write_tokens
 

@@ -10,12 +10,12 @@ from typing import Any
 import httpx2
 import pytest
 from patience import PATIENCE_S
+from ports import free_port
 from workbench import KEY, SMALL
 
 from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.collector import Collector, running_collector
-from .parts.process import free_port
 from .served import SECRET, served, write_tokens
 
 SCRIPT = Path(__file__).with_name("measured_calls.py")

@@ -14,7 +14,7 @@ from ..database.store import open_store as open_database
 from ..database.url import PostgresUrl
 from ..errors import GptImageError
 from ..hosted_settings import HostedSettings
-from ..hosting.http_json import issuer_client, json_object
+from ..hosting.http_json import issuer_client, json_object, why_no_answer
 from ..hosting.issuer_keys import fetch_metadata
 from ..hosting.person import CannotCheck
 from ..hosting.static_tokens import StaticTokens
@@ -129,25 +129,29 @@ def _check_store(hosted: HostedSettings, data_dir: Path) -> Iterator[Finding]:
 
 
 def _check_link(link: str) -> Iterator[Finding]:
-    status = _status(link)
-    if status != HTTPStatus.OK:
-        what = f"a signed link to it was answered with {status}"
-        yield red("picture store", what, "The endpoint must be the address that people reach, and the clock right.")
+    is_right, how = _answer_of(link)
+    if not is_right:
+        yield red(
+            "picture store",
+            f"a signed link to it {how}",
+            "The endpoint must be the address that people reach, and the clock right.",
+        )
 
 
 def _check_public(url: str) -> Finding:
     """Whether the server answers under the address that people are given."""
     address = f"{url.rpartition('/')[0]}/readyz"
-    status = _status(address)
-    if status == HTTPStatus.OK:
+    is_right, how = _answer_of(address)
+    if is_right:
         return green("public address", f"{url} is ready")
     way_out = "Start the server, or look at what is in front of it; from here the name may lead elsewhere."
-    return yellow("public address", f"{address} was answered with {status}", way_out)
+    return yellow("public address", f"{address} {how}", way_out)
 
 
-def _status(address: str) -> int | str:
-    """The status of the answer, or why there is none."""
+def _answer_of(address: str) -> tuple[bool, str]:
+    """Whether an address answers with 200, and in words how, or why it does not."""
     try:
-        return httpx2.get(address, timeout=WITHIN_S).status_code
+        status = httpx2.get(address, timeout=WITHIN_S).status_code
     except httpx2.HTTPError as error:
-        return type(error).__name__
+        return False, f"has no answer: {why_no_answer(error)}"
+    return status == HTTPStatus.OK, f"was answered with {status}"

@@ -23,6 +23,26 @@ def issuer_client() -> httpx2.AsyncClient:
     return httpx2.AsyncClient(timeout=WITHIN_S, follow_redirects=False, headers=headers)
 
 
+def why_no_answer(error: Exception) -> str:
+    """Why a request has no answer, as whoever runs the server can do something about it."""
+    text = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        detail = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
+        return (
+            f"its certificate is not trusted here ({detail}); that of an authority of your own is, with its file in"
+            " SSL_CERT_FILE"
+        )
+    match error:
+        case httpx2.ConnectError() if "[Errno -" in text:
+            return "its name is not known here"
+        case httpx2.ConnectError():
+            return "nothing answers there"
+        case httpx2.TimeoutException() | TimeoutError():
+            return "it takes too long to answer"
+        case _:
+            return type(error).__name__
+
+
 async def json_object(
     client: httpx2.AsyncClient,
     method: str,
@@ -55,7 +75,7 @@ async def json_object(
                         raise CannotCheck(f"{url} has more than {MAX_BYTES:,} bytes")
         found: Any = json.loads(content)
     except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
-        raise CannotCheck(f"{url}: {type(error).__name__}") from None
+        raise CannotCheck(f"{url}: {why_no_answer(error)}") from None
     if not isinstance(found, dict):
         raise CannotCheck(f"{url} has no JSON object")
     return cast("dict[str, Any]", found)

@@ -30,10 +30,10 @@ from ..errors import (
 )
 from ..persistence.unit_of_work import Repositories, UnitOfWork
 from ..persistence.writer_thread import WriterThread
-from .current_rows import current, is_final
+from .current_rows import current
 from .job import Delivery, Job
 from .loss import describe_loss
-from .repeated import JOINABLE_S, SILENT_TIMEOUT_S
+from .repeated import JOINABLE_S, joined_row
 from .serialization import STOPPED, stored_request
 from .shared_lines import claim_line, held_batch
 
@@ -47,8 +47,6 @@ AWAY_S = 30.0
 AGAIN_S = 0.5
 ANSWERS_COUNT = timedelta(minutes=20)
 """For longer than that, no answer of a person to a question can come back: its seal ends after ten minutes."""
-LEAVES_WITHIN = timedelta(seconds=5)
-"""How long an answer may be on its way out of another replica; after that, it has not left."""
 
 
 class JobStore:
@@ -213,10 +211,7 @@ class JobStore:
     async def find_repeated(self, call: Job, key: str, *, within_s: float, besides: Collection[str]) -> "JobRow | None":
         """The newest job whose outcome no caller has got, and that is not too old; none with one of the ids `besides`.
 
-        The same call joins it if it is given up: its call was cancelled or handed its id, or has an answer that has not
-        come to the client. One that is not may be given up at any moment. One of a process that was just killed counts
-        as given up before it counts as lost: its call was broken off, and what is repeated at once may have been paid.
-        On a server, where answers cross each other, only the same request joins it while its answer leaves.
+        The same call joins it if it is given up; see `joined_row`.
         """
 
         @retry_undone
@@ -229,21 +224,7 @@ class JobStore:
                 same = unit.queue.of_wish(call.wish, [row.id for row in rows])
             rows = [row for row in rows if row.id not in besides]
             silent = repositories.catalogue_store.silent_owners({row.owner for row in rows if not row.given_up})
-            now = datetime.now(UTC)
-
-            def is_given_up(row: "JobRow") -> bool:
-                if row.given_up or row.owner in silent:
-                    return True
-                if not self.is_replica:
-                    return is_final(row)
-                if row.ended is not None:
-                    return row.id in same or now - row.ended > LEAVES_WITHIN
-                return row.id in same or (now - row.created).total_seconds() > SILENT_TIMEOUT_S
-
-            others = [replace(row, given_up=is_given_up(row)) for row in rows]
-            if self.is_replica:
-                others = [row for row in others if row.given_up or not is_final(row)]
-            return next((row for row in others if row.given_up), next(iter(others), None))
+            return joined_row(rows, silent=silent, same_request=same, is_replica=self.is_replica)
 
         return await self._writer.run(read)
 

@@ -30,6 +30,19 @@ _NO_BUCKET_CODES: Final = ("<code>nosuchbucket</code>", "<code>containernotfound
 """Those of S3 and Azure, in obstore's words."""
 
 
+_INSTANCE_METADATA: Final = "169.254.169.254"
+"""Where obstore looks for the credentials of a computer in Amazon's cloud, if none are set."""
+_NO_CONNECTION: Final = {
+    "notvalidforname": "its certificate is for another name than the endpoint in GPT_IMAGE_2_STORE_URL has",
+    "invalidcertificate(": (
+        "its certificate is not trusted here; that of an authority of your own is, with its file in SSL_CERT_FILE"
+    ),
+    "dns error": "the name of the endpoint in GPT_IMAGE_2_STORE_URL is not known here",
+    "kind: connectionrefused": "nothing answers at the endpoint in GPT_IMAGE_2_STORE_URL",
+}
+"""Why there is no connection, by words of obstore; the first that is found counts."""
+
+
 class ObjectStore:
     """The objects of all people below one prefix of a bucket."""
 
@@ -114,4 +127,8 @@ def _why(error: Exception) -> str:
                 return "is full"
             if any(code in text for code in _NO_BUCKET_CODES):
                 return _NO_BUCKET
+            if _INSTANCE_METADATA in text:
+                return "has no credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role of this computer"
+            if why := next((why for sign, why in _NO_CONNECTION.items() if sign in text), None):
+                return f"cannot be reached: {why}"
             return "cannot be reached or has failed"

@@ -20,6 +20,8 @@ GROW, FEATHER = 4.0, 6.0
 """Pixels round a change that are taken with it, and over which it fades."""
 NEW_PICTURE = 0.5
 """The share of what was to stay that may have changed before the model's picture is another one."""
+_THICK = 25
+"""The edge in pixels of what is drawn anew and not only aside."""
 _BAND = 1 << 20
 """Pixels that are blended at once."""
 
@@ -63,7 +65,10 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
     stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
     if stayed.mean() > 1 - NEW_PICTURE and not fitted.movement.is_none:
-        fitted = _fit_finely(small, drawn, stayed, fitted)
+        # What was drawn anew outside as well moves nothing; lines that only lie aside do, and are thin.
+        solid: Mask = cv2.morphologyEx(change.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_THICK, _THICK), np.uint8)) > 0
+        movement = refined(fitted.movement, small, drawn, fitted.colour, stayed & (distance_to(solid) > AWAY))
+        fitted = _fit_finely(small, movement, drawn, stayed)
         change = changed(fitted.original, fitted.matched, stayed, edges)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
@@ -106,9 +111,8 @@ def _fit(original: Array, movement: Movement, drawn: Array, stays: Mask) -> _Fit
     return _Fitted(movement, colour, SHARP, original.astype(np.float32), aligned, colour.apply(aligned))
 
 
-def _fit_finely(original: Array, drawn: Array, stays: Mask, first: _Fitted) -> _Fitted:
-    """How the model's picture fits, once it is known what `stays`."""
-    movement = refined(first.movement, first.original, drawn, first.colour, stays)
+def _fit_finely(original: Array, movement: Movement, drawn: Array, stays: Mask) -> _Fitted:
+    """How the model's picture fits, and what it lost on its way, once it is known what `stays`."""
     found = _fit(original, movement, drawn, stays)
     size = (original.shape[1], original.shape[0])
     sharp, trip, colour = found.original, RoundTrip(movement, size), found.colour

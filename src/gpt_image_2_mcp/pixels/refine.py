@@ -13,33 +13,40 @@ from .align import FIELD_EDGE, GRID, Movement
 from .arrays import Array, Floats, Mask, grey, reduced_to, shrink_mask
 from .colour import ColourMatch
 
-_SCALES = (48.0, 24.0)
+_SCALES = (96.0, 48.0, 24.0)
 """Pixels round a place, in the reduced copy, that count for its step; first many, then fewer."""
+_BLUR = 1.0
+"""Pixels by which both are blurred before they are compared."""
 _CELL = 8
 """The edge of the squares, in pixels, of which sums are made."""
-_STIFF = 0.02
+_STIFF = 0.001
 """The part of the usual slopes that holds back the steps: where there are few slopes, they are small."""
 _MOST = 40.0
 """Levels from which on a difference is something else, and counts for no more."""
 
 
-def refined(movement: Movement, original: Floats, model: Array, colour: ColourMatch, stays: Mask) -> Movement:
+def refined(movement: Movement, original: Array, model: Array, colour: ColourMatch, stays: Mask) -> Movement:
     """A finer movement, by what `stays`; `movement` itself where that is no better.
 
-    `original` is as soft as the model's picture, which has its size, and whose colours `colour` matches.
+    The model's picture has the original's size, and `colour` matches its colours.
     """
     size = (original.shape[1], original.shape[0])
-    wanted, drawn = grey(original), grey(colour.apply(model))
-    small = reduced_to(wanted, FIELD_EDGE)
-    factor = size[0] / small.shape[1]
-    allowed = shrink_mask(stays, (small.shape[1], small.shape[0]))
-    aligned = reduced_to(movement.apply(drawn, size), FIELD_EDGE)
-    found, least = movement, _error(small, aligned, allowed)
+    drawn = grey(colour.apply(model))
+    # Blurred, since lines are softer by how far they were moved, which is no error of the movement.
+    wanted = cv2.GaussianBlur(reduced_to(grey(original), FIELD_EDGE), (0, 0), _BLUR)
+    factor = size[0] / wanted.shape[1]
+    allowed = shrink_mask(stays, (wanted.shape[1], wanted.shape[0]))
+
+    def aligned(movement: Movement) -> Floats:
+        return cv2.GaussianBlur(reduced_to(movement.apply(drawn, size), FIELD_EDGE), (0, 0), _BLUR)
+
+    found, given = movement, aligned(movement)
+    least = _error(wanted, given, allowed)
     for scale in _SCALES:
-        step = _steps(small, aligned, allowed, scale) * factor
+        step = _steps(wanted, given, allowed, scale) * factor
         moved = replace(found, field=step if found.field is None else found.field + step)
-        aligned = reduced_to(moved.apply(drawn, size), FIELD_EDGE)
-        error = _error(small, aligned, allowed)
+        given = aligned(moved)
+        error = _error(wanted, given, allowed)
         if error >= least:
             break
         found, least = moved, error
@@ -48,9 +55,8 @@ def refined(movement: Movement, original: Floats, model: Array, colour: ColourMa
 
 def _steps(wanted: Floats, aligned: Floats, allowed: Mask, scale: float) -> Floats:
     """The step at each point of the field's grid, across and down, in pixels of the copies."""
-    one, other = cv2.GaussianBlur(wanted, (0, 0), 1), cv2.GaussianBlur(aligned, (0, 0), 1)
-    apart = np.clip(one - other, -_MOST, _MOST) * allowed
-    middle = (one + other) / 2
+    apart = np.clip(wanted - aligned, -_MOST, _MOST) * allowed
+    middle = (wanted + aligned) / 2
     across: Floats = cv2.Sobel(middle, cv2.CV_32F, 1, 0) / 8 * allowed
     down: Floats = cv2.Sobel(middle, cv2.CV_32F, 0, 1) / 8 * allowed
     cells = (max(1, wanted.shape[1] // _CELL), max(1, wanted.shape[0] // _CELL))

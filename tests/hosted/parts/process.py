@@ -40,13 +40,6 @@ def binary(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
-
-
 def is_listening(port: int) -> bool:
     """Whether something takes connections there."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE_S):

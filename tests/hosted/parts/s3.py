@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from patience import PATIENCE_S
+from ports import free_port
 
-from .process import free_port, running
+from .process import running
 
+HOST = "127.0.0.1"
 BUCKET = "pictures"
 KEY_ID = "testkey"
 SECRET = "test-secret-of-the-store"
@@ -29,10 +31,11 @@ class S3:
 
     port: int
     bucket: Path
+    scheme: Literal["http", "https"] = "http"
 
     def url(self, prefix: str = "", *, port: int | None = None, bucket: str = BUCKET) -> str:
         """The GPT_IMAGE_2_STORE_URL of a part of the bucket; `port` is that of a proxy."""
-        return f"s3://{bucket}/{prefix}?endpoint=http://127.0.0.1:{port or self.port}&region=us-east-1"
+        return f"s3://{bucket}/{prefix}?endpoint={self.scheme}://{HOST}:{port or self.port}&region=us-east-1"
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -50,16 +53,17 @@ class S3:
 
 
 @contextmanager
-def running_s3() -> Generator[S3]:
-    """Run the server."""
+def running_s3(*, certificate: Path | None = None) -> Generator[S3]:
+    """Run the server; it speaks TLS with a certificate, whose file has the key too."""
     with tempfile.TemporaryDirectory(prefix="s3") as folder:
         served, port = Path(folder, "served"), free_port()
         (served / BUCKET).mkdir(parents=True)
         environ = {"RCLONE_CONFIG": os.devnull, "HOME": folder, "RCLONE_CACHE_DIR": str(Path(folder, "cache"))}
         command = [str(Path(sys.executable).with_name("rclone")), "serve", "s3", "--auth-key", f"{KEY_ID},{SECRET}"]
-        command += ["--addr", f"127.0.0.1:{port}", "--vfs-cache-mode", "off", "--dir-cache-time", "1ms", str(served)]
+        command += ["--addr", f"{HOST}:{port}", "--vfs-cache-mode", "off", "--dir-cache-time", "1ms", str(served)]
+        command += ["--cert", str(certificate), "--key", str(certificate)] if certificate else []
         with running(command, port=port, log=Path(folder, "log"), env=environ):
-            yield S3(port, served / BUCKET)
+            yield S3(port, served / BUCKET, "https" if certificate else "http")
 
 
 def new_prefix() -> str:

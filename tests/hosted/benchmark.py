@@ -33,10 +33,10 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from patience import PATIENCE_S
+from ports import free_port
 from postgres_server import Server, running_server
 
 from .parts.haproxy import running_haproxy
-from .parts.process import free_port
 from .parts.s3 import running_s3
 from .processes import MARK, below, cpu_ms, held, marked, memory_mib
 from .served import SECRET, drawn, served, write_tokens

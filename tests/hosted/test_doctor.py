@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from certificate import authority
 from click.testing import CliRunner
+from ports import free_port
 from postgres_server import Server
 
 from gpt_image_2_mcp.cli.commands import commands
 from gpt_image_2_mcp.database.url import PostgresUrl
 
 from .parts.identity_provider import IdentityProvider
-from .parts.process import free_port
 from .parts.s3 import HOST, S3, running_s3
 from .served import SECRET, write_tokens
 

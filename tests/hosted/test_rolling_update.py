@@ -10,6 +10,7 @@ import anyio.to_thread
 import httpx2
 import pytest
 from patience import PATIENCE_S, look_again
+from ports import free_port
 from promises import promise
 from stdio_bench import Box
 from workbench import JOB, META, SMALL, said
@@ -19,7 +20,6 @@ from gpt_image_2_mcp.database.url import PostgresUrl
 from .conftest import ALICE, BOB
 from .parts.composed import HOSTING
 from .parts.haproxy import running_haproxy
-from .parts.process import free_port
 from .served import Served, served, write_tokens
 from .test_fleet_processes import environ
 

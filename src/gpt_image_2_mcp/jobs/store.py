@@ -45,8 +45,6 @@ logger = logging.getLogger(__name__)
 AWAY_S = 30.0
 """Seconds for which a job of a replica waits for a database that is away."""
 AGAIN_S = 0.5
-ANSWERS_COUNT = timedelta(minutes=20)
-"""For longer than that, no answer of a person to a question can come back: its seal ends after ten minutes."""
 LEAVES_WITHIN = timedelta(seconds=5)
 """How long an answer may be on its way out of another replica; after that, it has not left."""
 
@@ -316,11 +314,8 @@ class JobStore:
                 return
             if state == "queued" and job.wish and not job.is_taken_over:
                 within = timedelta(seconds=JOINABLE_S)
-                if job.is_answer:
-                    other = unit.queue.same_answer(job.wish, besides=job.id, within=ANSWERS_COUNT)
-                else:
-                    other = unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within)
-                if other:
+                same = partial(unit.queue.same_wish, row.key, within=within)
+                if other := (unit.queue.same_answer if job.is_answer else same)(job.wish, besides=job.id):
                     raise JobTaken(other)
             if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner}))):
                 raise JobTaken(job.id)

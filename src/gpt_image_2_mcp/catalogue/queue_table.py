@@ -22,6 +22,9 @@ RELEASED: Final = ""
 WAITS: Final = timedelta(hours=1)
 """How long a job waits for a replica. Nobody expects it any more after that, and it would be paid for."""
 
+ANSWERS_COUNT: Final = timedelta(minutes=20)
+"""After that, no answer of a person to a question can come back: its seal ends after ten minutes."""
+
 _RELEASE: Final = sa.text(
     "UPDATE jobs SET owner = '', given_up = true WHERE id = :id AND owner = :owner AND state = 'queued'"
 )
@@ -105,13 +108,13 @@ class QueueTable:
         found: str | None = self.connection.scalar(_SAME_WISH, values)
         return found
 
-    def same_answer(self, wish: str, *, besides: str, within: timedelta) -> str | None:
+    def same_answer(self, wish: str, *, besides: str) -> str | None:
         """The id of the job that was begun with the same answer of a person, whatever has become of it.
 
-        `within` is how long ago it may have been. Until the end of this transaction, no other one asks for the same.
+        Until the end of this transaction, no other one asks for the same.
         """
         self.connection.execute(_ALONE, {"key": "", "wish": wish})
-        values = {"wish": wish, "besides": besides, "after": to_microseconds(self.now - within)}
+        values = {"wish": wish, "besides": besides, "after": to_microseconds(self.now - ANSWERS_COUNT)}
         found: str | None = self.connection.scalar(_SAME_ANSWER, values)
         return found
 

@@ -45,8 +45,6 @@ logger = logging.getLogger(__name__)
 AWAY_S = 30.0
 """Seconds for which a job of a replica waits for a database that is away."""
 AGAIN_S = 0.5
-ANSWERS_COUNT = timedelta(minutes=20)
-"""For longer than that, no answer of a person to a question can come back: its seal ends after ten minutes."""
 
 
 class JobStore:
@@ -298,7 +296,7 @@ class JobStore:
             if state == "queued" and job.wish and not job.is_taken_over:
                 within = timedelta(seconds=JOINABLE_S)
                 if job.is_answer:
-                    other = unit.queue.same_answer(job.wish, besides=job.id, within=ANSWERS_COUNT)
+                    other = unit.queue.same_answer(job.wish, besides=job.id)
                 else:
                     other = unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within)
                 if other:

@@ -162,6 +162,13 @@ class Job:
         """Whether another process may have the same job, so that a row decides which one sends it."""
         return self.is_click or self.handover is not None or self.is_shared_line
 
+    def shared(self, *, is_sent: bool) -> dict[str, Any]:
+        """The values of its row in the columns that the replicas of a server share; see `job_table.SHARED`.
+
+        One that is sent is no other replica's to make. The request that it is of stays noted.
+        """
+        return {"handover": None if is_sent else self.handover} | ({"wish": self.wish} if self.wish else {})
+
     @property
     def is_listed(self) -> bool:
         """Whether a list of the jobs of this process names it."""

@@ -301,11 +301,7 @@ class JobStore:
                     other = unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within)
                 if other:
                     raise JobTaken(other)
-            shared: dict[str, Any] = {}
-            if self.is_replica:
-                # One that is sent is no other replica's to make. The request that it is of stays noted.
-                shared["handover"] = job.handover if state == "queued" else None
-                shared |= {"wish": job.wish} if job.wish else {}
+            shared = job.shared(is_sent=state == "sent") if self.is_replica else None
             if not unit.jobs.claim(row, lambda owner: bool(store.dead_owners({owner})), shared):
                 raise JobTaken(job.id)
             job.has_row = True

@@ -294,10 +294,10 @@ class JobStore:
                 job.has_row = job.has_row or state == "sent"
                 return
             if state == "queued" and job.wish and not job.is_taken_over:
-                within = timedelta(seconds=JOINABLE_S)
                 if job.is_answer:
                     other = unit.queue.same_answer(job.wish, besides=job.id)
                 else:
+                    within = timedelta(seconds=JOINABLE_S)
                     other = unit.queue.same_wish(row.key, job.wish, besides=job.id, within=within)
                 if other:
                     raise JobTaken(other)

@@ -57,6 +57,7 @@ async def test_a_draft_is_finished_as_it_is_and_the_answer_says_how_close_and_wh
     assert bench.last().params["prompt"] == again.report["prompt"] == DRAFTS["prompt"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "other",
     [
@@ -74,6 +75,7 @@ async def test_another_edit_of_a_draft_is_no_final(bench: Bench, other: dict[str
     assert "draft" not in str(bench.last().params["prompt"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "given",
     [{"prompt": "The same, finished; make the fox blue."}, {"like": "1"}, {"prompt": DRAFTS["prompt"]}],

@@ -302,6 +302,7 @@ async def test_a_stream_of_news_does_not_hold_up_the_end(tmp_path: Path) -> None
 # What everybody else has of it: nothing.
 
 
+@pytest.mark.thorough
 def test_stdio_imports_nothing_of_it() -> None:
     code = (
         "import sys; from gpt_image_2_mcp.server.stdio import connection, session; "

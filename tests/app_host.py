@@ -149,6 +149,11 @@ class AppHost:
         """Run JavaScript within the page."""
         return await self.inner.evaluate(script)
 
+    async def comes_to(self, script: str, value: Any) -> None:
+        """Run JavaScript within the page until it gives the value: what the host has sent may still be under way."""
+        while await self.run(script) != value:
+            await self.page.wait_for_timeout(10)
+
     async def see(self, view: str) -> None:
         """Go to a view."""
         await self.button(view).click()

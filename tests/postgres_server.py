@@ -194,6 +194,8 @@ def running_server(*, in_memory: bool = False) -> Generator[Server]:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
+                # What ends the tests with all of their processes would end it before it has deleted the data.
+                start_new_session=True,
             )
         try:
             server = Server(port, guard)

@@ -123,6 +123,7 @@ def test_a_system_without_room_for_temporary_files_has_previews_too(
     assert there is not None
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("count", range(1, 11, rounds(3, 1)))
 async def test_an_answer_of_noise_fits_however_many_pictures_it_has(benches: Benches, count: int) -> None:

@@ -146,6 +146,7 @@ async def test_going_back_branches_and_the_answer_shows_the_tree(each_era: Bench
     assert session_id in said(await each_era.call("list_edit_sessions"))
 
 
+@pytest.mark.thorough
 async def test_a_turn_takes_more_references_and_a_mask(bench: Bench) -> None:
     session_id = await begun(bench)
     photo, mask = bench.photo(), bench.mask()

@@ -118,6 +118,7 @@ def test_every_parameter_of_the_tool_is_an_option(folder: Path, tmp_path: Path) 
     assert report["sandbox"] is True
 
 
+@pytest.mark.thorough
 def test_pictures_are_edited_with_a_mask(folder: Path) -> None:
     picture().save("photo.png")
     mask = Image.new("RGBA", (1024, 640), (0, 0, 0, 255))

@@ -159,6 +159,7 @@ def test_the_check_finds_nothing(root: Path) -> None:
     assert library(root, root / "data" / DATABASE, "check") == "7 pictures checked: all are as they were made.\n"
 
 
+@pytest.mark.thorough
 def test_the_records_alone_make_the_same_catalogue(root: Path) -> None:
     again = root / "again.db"
     assert library(root, again, "rebuild", str(root / "pictures")).startswith("7 pictures added, 2 edit sessions")

@@ -98,8 +98,8 @@ def test_a_signal_ends_it_and_its_server(number: str, tmp_path: Path) -> None:
         env=environ | {"HOME": str(tmp_path)},
     ) as process:
         assert process.stdout is not None
-        while "1 generate" not in process.stdout.readline():
-            pass
+        while "1 generate" not in (line := process.stdout.readline()):
+            assert line, "it has ended"
         process.send_signal(signal.Signals[number])
         _, complained = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130

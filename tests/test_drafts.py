@@ -66,6 +66,7 @@ async def test_finals_at_once_are_priced_as_drafts_are_made_also_of_drafts_in_an
     assert final.report["final"]["finals_usd"] == pytest.approx(priced, rel=0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "other",
     [
@@ -83,6 +84,7 @@ async def test_another_edit_of_a_draft_is_no_final(bench: Bench, other: dict[str
     assert "draft" not in str(bench.last().params["prompt"])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "given",
     [{"prompt": "The same, finished; make the fox blue."}, {"like": "1"}, {"prompt": DRAFTS["prompt"]}],

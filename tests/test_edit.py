@@ -161,6 +161,7 @@ async def test_a_picture_that_the_api_would_refuse_is_made_plain_first_and_that_
     assert answer.report["warnings"][0] in answer.text
 
 
+@pytest.mark.thorough
 async def test_a_photo_that_a_camera_turned_is_sent_upright(bench: Bench) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

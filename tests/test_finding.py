@@ -78,6 +78,7 @@ async def test_a_query_is_words_and_never_a_language(bench: Bench, query: str) -
     assert await found(bench) == ["a whale"]
 
 
+@pytest.mark.thorough
 async def test_pages_hold_twenty_and_say_whether_there_are_more(bench: Bench) -> None:
     for _ in range(2):
         await make(bench, "many", n=10)
@@ -353,6 +354,7 @@ async def test_a_picture_that_was_changed_into_one_that_needs_conversion_is_not_
     assert len(bench.seen()) == 1
 
 
+@pytest.mark.thorough
 @promise("Inputs", "A mask that was made here is used again only while its file is unchanged, too.")
 async def test_a_saved_picture_as_a_mask_is_known_by_its_id_and_has_to_be_the_same_still(benches: Benches) -> None:
     bench = await benches.open(GPT_IMAGE_2_MODEL="gpt-image-2.5-flare")

@@ -336,6 +336,7 @@ async def test_a_shape_in_words_is_sent_as_a_mask_and_the_answer_says_what_it_ma
     assert parents[:2] == [("image", "photo.png"), ("mask", words)]
 
 
+@pytest.mark.thorough
 async def test_a_mask_of_another_size_and_kind_is_scaled_and_the_answer_says_how_it_was_read(bench: Bench) -> None:
     bench.photo()
     (bench.working_dir / "mask.jpg").write_bytes(black_and_white("JPEG", (512, 320)))

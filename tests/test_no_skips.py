@@ -36,6 +36,7 @@ pytest.skip("no time", allow_module_level=True)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere tests are skipped for good reasons")
 @pytest.mark.parametrize(
     ("ci", "told"), [("true", "2 failed, 1 passed, 1 xfailed, 3 errors"), ("", "4 skipped, 2 xfailed")]

@@ -376,6 +376,7 @@ def numbers(connection: sa.Connection, query: str) -> list[int]:
 LETTERS = "abAB12 éÜñßΣσςάЖйи日本_-/.:'\"%*\\@&|!()\u0301"
 
 
+@pytest.mark.thorough
 def test_a_search_for_anything_finds_the_same_in_both(postgres: PostgresUrl, opened: Open) -> None:
     file, server = opened(None), opened(postgres)
 

@@ -201,6 +201,7 @@ async def test_sessions_that_were_rebuilt_end_as_others_do(desk: Desk) -> None:
     assert [row["active"] for row in desk.rows()["sessions"]] == [False, False, False]
 
 
+@pytest.mark.thorough
 async def test_a_folder_that_was_moved_is_found_at_its_new_place(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)
@@ -467,6 +468,7 @@ async def test_a_strangers_turn_of_a_session_that_is_there_changes_nothing_of_it
     assert report.images[0].path.parent == desk.pictures
 
 
+@pytest.mark.thorough
 async def test_a_copy_of_a_deleted_picture_does_not_move_its_session(desk: Desk) -> None:
     source = desk.root / "work" / "photo.png"
     source.write_bytes(PNG)

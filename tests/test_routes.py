@@ -207,6 +207,7 @@ async def test_what_was_left_at_its_default_is_not_sent(forced: Bench) -> None:
     assert set(forced.last().params) == {"model", "input", "tools", "tool_choice"}
 
 
+@pytest.mark.thorough
 async def test_a_mask_goes_along(forced: Bench) -> None:
     forced.mask()
     answer = await edited(forced, mask="mask.png")

@@ -236,6 +236,7 @@ def test_the_code_in_the_browser_s_address_is_exchanged_once(studio: Running) ->
     assert studio.send("POST", "/token", code.encode()).status == 403
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["SIGHUP", pytest.param("SIGINT", marks=pytest.mark.thorough)])
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 def test_the_command_ends_with_the_terminal(tmp_path: Path, name: str) -> None:

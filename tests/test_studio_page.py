@@ -479,7 +479,7 @@ async def test_the_page_takes_over_the_host_s_colours_and_its_way_to_write_numbe
         await host.frame.get_by_text("1,024 × 640").first.wait_for()
         await host.notify("ui/notifications/host-context-changed", {"locale": "no locale", "timeZone": "No/Where"})
         await host.notify("ui/notifications/host-context-changed", {"theme": "dark"})
-        assert await host.run("document.documentElement.style.colorScheme") == "dark"
+        await host.comes_to("document.documentElement.style.colorScheme", "dark")
         assert "1,024 × 640" in await host.frame.locator("summary").inner_text()
 
 

@@ -125,6 +125,7 @@ async def test_the_limit_of_sessions_holds_across_processes(tmp_path: Path) -> N
         assert first in await one.refused("continue_edit_session", session_id=first, prompt="greener")
 
 
+@pytest.mark.thorough
 async def test_a_list_of_sessions_with_many_branches_stays_short(tmp_path: Path) -> None:
     async with paying(tmp_path) as bench:
         session = await begun(bench)
@@ -181,6 +182,7 @@ async def test_a_link_in_place_of_the_side_folder_is_not_written_through(tmp_pat
     assert list((tmp_path / "private").iterdir()) == []
 
 
+@pytest.mark.thorough
 async def test_more_pictures_and_a_mask_go_along_with_a_turn(tmp_path: Path) -> None:
     async with paying(tmp_path) as bench:
         session = await begun(bench)

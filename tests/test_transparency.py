@@ -72,7 +72,8 @@ async def test_a_model_that_has_it_makes_it_itself_and_is_checked(bench: Bench) 
     assert "Transparent, by the model itself: " in answer.text
 
 
-@pytest.mark.parametrize("drift", [None, pytest.param("mild", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("drift", [None, "mild"])
 async def test_a_fine_edge_is_made_from_two_pictures_that_are_aligned(bench: Bench, drift: Any) -> None:
     bench.knobs.drift = drift
     answer = await bench.made("generate_image", **FINE)

@@ -83,6 +83,7 @@ def test_people_and_spending_are_listed_as_json_and_as_tables(made: PostgresUrl)
     assert first.endswith("a red fox")
 
 
+@pytest.mark.thorough
 def test_the_audit_says_who_had_what_made(made: PostgresUrl) -> None:
     del made
     first, second, third = printed("audit")

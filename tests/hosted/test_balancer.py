@@ -85,7 +85,7 @@ class Twice(httpx2.AsyncHTTPTransport):
 
 
 @promise("Several replicas", "A request that a balancer sends to two replicas is paid for once")
-@pytest.mark.parametrize("era", ["auto", "legacy"])
+@pytest.mark.parametrize("era", ["auto", pytest.param("legacy", marks=pytest.mark.thorough)])
 async def test_a_request_that_reaches_two_replicas_at_once_is_paid_for_once(
     era: Era, tmp_path: Path, team_database: PostgresUrl, box: Box
 ) -> None:

@@ -309,6 +309,7 @@ def loaded(modules: str, *prefixes: str) -> list[str]:
     return done.stdout.split()
 
 
+@pytest.mark.thorough
 def test_stdio_imports_nothing_of_it() -> None:
     stdio = "gpt_image_2_mcp.server.stdio.connection, gpt_image_2_mcp.server.stdio.session"
     of_servers = ("gpt_image_2_mcp.host", "gpt_image_2_mcp.picture_store", "obstore", "opentelemetry.sdk", "psycopg")

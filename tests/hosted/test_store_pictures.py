@@ -130,8 +130,9 @@ def waiting(url: PostgresUrl) -> int:
 
 
 async def drained(url: PostgresUrl) -> None:
-    while waiting(url):
-        await look_again()
+    with anyio.fail_after(PATIENCE_S):
+        while waiting(url):
+            await look_again()
 
 
 def no_folder(result: CallToolResult, *folders: Path) -> None:
@@ -309,8 +310,9 @@ async def test_without_store_and_database_server_a_picture_is_on_the_disk_and_is
     proxy.turn("on")
     async with replica(tmp_path / "a", url) as again:
         alice = await again.client_of(ALICE)
-        while "The original: curl" not in said(await alice.call("show_image", image=id_of(answer))):
-            await look_again()
+        with anyio.fail_after(PATIENCE_S):
+            while "The original: curl" not in said(await alice.call("show_image", image=id_of(answer))):
+                await look_again()
 
 
 async def test_two_replicas_put_what_waits_once(

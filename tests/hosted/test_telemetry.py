@@ -63,6 +63,7 @@ def test_metrics_count_jobs_pictures_dollars_and_refusals(measured: Measured) ->
     assert measured.value("gpt_image_2_refusals_total", 'reason="OverBudget"', 'tool="generate_image"') == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("step", ["queue", "openai", "save", "preview"])
 def test_each_step_of_a_picture_is_timed_and_traced_below_the_call(measured: Measured, step: str) -> None:
     assert measured.value("gpt_image_2_step_seconds_count", f'step="{step}"', 'quality="low"') == 1

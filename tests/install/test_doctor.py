@@ -18,6 +18,7 @@ from zipfile import ZipFile
 
 import pytest
 from click.testing import CliRunner
+from fault_proxy import until
 from workbench import KEY, SMALL
 
 from gpt_image_2_mcp import __version__
@@ -432,9 +433,15 @@ def test_what_a_command_leaves_behind_does_not_keep_the_doctor_waiting_and_is_en
     left = tmp_path / "left"
     entry(home, ["/bin/sh", "-c", f"sleep 600 & echo $! > {left}; exit 3 # gpt-image-2-mcp"])
     assert "ended with code 3" in examined("--sandbox", "--client", "cursor")[0]["clients: cursor"]["what"]
-    process = Path("/proc") / left.read_text(encoding="utf-8").strip()
-    while process.exists() and "zombie" not in (process / "status").read_text(encoding="utf-8"):
-        pass
+    status = Path("/proc") / left.read_text(encoding="utf-8").strip() / "status"
+
+    def has_ended() -> bool:
+        try:
+            return "zombie" in status.read_text(encoding="utf-8")
+        except OSError:
+            return True
+
+    until(has_ended)
 
 
 @HAS_A_SHELL

@@ -34,6 +34,7 @@ async def test_a_masked_edit_draws_about_a_hundredth_of_the_rest_anew(client: As
     assert changed_share(before, after, level=60) > 0.003
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("drift", ["mild", "strong", "bleed"])
 async def test_a_drift_that_a_prompt_names_changes_the_whole_picture(client: AsyncOpenAI, drift: str) -> None:
     before = only(await client.images.generate(model="gpt-image-2", prompt="a harbour", size=SMALL))

@@ -15,7 +15,7 @@ from .arrays import Floats, Mask, grey
 
 _MARGIN = 12
 """Pixels round a part of a picture that are drawn with it, so that its edges have all that is next to them."""
-_STEPS = (4.0, 2.0, 1.0)
+_STEPS = (3.0, 1.0)
 """How many times what is still lost is added, one after the other: more at first, since most of fine lines is lost."""
 _LOST_NOISE = 0.5
 """The part of the noise, in squares, that is seen in what is lost."""

@@ -6,7 +6,7 @@ from statistics import fmean
 import cv2
 import numpy as np
 import pytest
-from pixel_truth import SCENES, Level, Picture, Values, band_of, drifted, edit_truth, psnr
+from pixel_truth import SCENES, Level, Picture, Values, band_of, drifted, edit_truth, psnr, scene
 
 from gpt_image_2_mcp.pixels import composite
 from gpt_image_2_mcp.pixels.softness import SHARP
@@ -34,13 +34,34 @@ def test_the_band_inside_the_mask_is_close_to_the_truth(level: Level, mean: floa
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("seed", "kind", "level", "least"),
-    [(1013, "text", "mild", 45), (1016, "hills", "mild", 45), (1002, "lattice", "strong", 32)],
+    [
+        (1013, "text", "mild", 45),
+        (1016, "hills", "mild", 45),
+        (3010, "lattice", "mild", 45),
+        (1002, "lattice", "strong", 32),
+    ],
 )
 def test_fine_lines_and_writing_come_close_to_the_truth(seed: int, kind: str, level: Level, least: float) -> None:
     edit = edit_truth(kind, SIZE, seed)
     model = drifted(edit.wanted, level, 100 * seed + SCENES.index(kind))
     made = composite.put_back(edit.original, model, edit.mask, composite.look(edit.original, model, edit.mask))
     assert psnr(made, edit.wanted, band_of(edit.mask)) >= least
+
+
+def test_beyond_the_edge_of_the_model_s_picture_what_is_new_goes_on_and_the_rest_stays() -> None:
+    original = scene("noise", (320, 256), 5)
+    original[-2:] = 0
+    wanted = original.copy()
+    wanted[200:, 100:160] = (250, 20, 20)
+    # All is twenty pixels lower, so that the lowest rows are not in the model's picture.
+    model = np.vstack([wanted[:20][::-1], wanted[:-20]])
+    mask = np.zeros((256, 320), dtype=np.float32)
+    mask[150:, 60:260] = 1
+    found = composite.look(original, model, mask)
+    assert found.shift == pytest.approx((0, 20), abs=0.3)
+    made = composite.put_back(original, model, mask, found)
+    assert (made[-2:, 180:] == original[-2:, 180:]).all()
+    assert np.abs(made[-2:, 110:150].astype(int) - (250, 20, 20)).max() < 30
 
 
 @pytest.mark.thorough

@@ -63,6 +63,14 @@ class Movement:
         m = self.affine.astype(np.float32)
         return m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
 
+    def shown(self, size: tuple[int, int]) -> Mask:
+        """The pixels of the original, which has `size`, of which the model's picture shows the place."""
+        u, v = self.places(size, (0, 0, *size))
+        # The first pixel begins half a pixel before its middle.
+        u, v = u + 0.5, v + 0.5
+        shown: Mask = (u > 0) & (v > 0) & (u < size[0]) & (v < size[1])
+        return shown
+
     def origins(self, size: tuple[int, int], box: tuple[int, int, int, int]) -> tuple[Floats, Floats]:
         """Where each pixel of a box of the model's picture lies in the original, which has `size`: across and down."""
         back = Movement(cv2.invertAffineTransform(self.affine))

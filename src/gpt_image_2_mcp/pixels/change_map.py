@@ -56,6 +56,19 @@ def changed(original: Array, matched: Floats, stays: Mask, edges: Floats) -> Mas
     return _filled(found > 0)
 
 
+def carried_beyond(change: Mask, shown: Mask) -> Mask:
+    """A change beyond what the model's picture has `shown`: there, it is as next to it."""
+    if shown.all():
+        return change
+    unseen = (~shown).astype(np.uint8)
+    _, labels = cv2.distanceTransformWithLabels(unseen, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    nearest = labels.astype(np.intp)
+    is_changed: Mask = np.zeros(int(nearest.max()) + 1, dtype=bool)
+    is_changed[nearest[shown]] = change[shown]
+    result: Mask = is_changed[nearest]
+    return result
+
+
 def surely_new(original: Array, matched: Floats, change: Mask, stays: Mask, edges: Floats) -> Floats:
     """How much of each pixel of a `change` and round it is surely new, 0 to 1, so that the rest can be left as it was.
 

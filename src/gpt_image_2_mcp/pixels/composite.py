@@ -7,7 +7,7 @@ import numpy as np
 
 from .align import Movement, find_movement
 from .arrays import Array, Floats, Mask, depth_in, distance_to, reduced_to, resized
-from .change_map import NO_BLEEDING, Bleeding, changed, edges_of, find_bleeding, matte_of, surely_new
+from .change_map import NO_BLEEDING, Bleeding, carried_beyond, changed, edges_of, find_bleeding, matte_of, surely_new
 from .colour import ColourMatch, find_match
 from .refine import refined
 from .softness import SHARP, RoundTrip, Softness, find_softness, proven, sharpened, wider
@@ -61,7 +61,7 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
     drawn, edges = resized(model, size), edges_of(small)
     keep = np.ones(small.shape[:2], dtype=bool) if inside is None else distance_to(inside) > AWAY
     fitted = _fit(small, find_movement(small, drawn, keep), drawn, keep)
-    change = changed(fitted.original, fitted.matched, keep, edges)
+    change = _change(fitted, keep, edges)
     # Now it is known what stayed within the mask, too, and that without a mask not everything did.
     stayed = keep if is_all_new else distance_to(change if inside is None else change & inside) > AWAY
     if stayed.mean() > 1 - NEW_PICTURE and not fitted.movement.is_none:
@@ -69,7 +69,7 @@ def look(original: Array, model: Array, mask: Floats | None, *, is_all_new: bool
         solid: Mask = cv2.morphologyEx(change.astype(np.uint8), cv2.MORPH_OPEN, np.ones((_THICK, _THICK), np.uint8)) > 0
         movement = refined(fitted.movement, small, drawn, fitted.colour, stayed & (distance_to(solid) > AWAY))
         fitted = _fit_finely(small, movement, drawn, stayed)
-        change = changed(fitted.original, fitted.matched, stayed, edges)
+        change = _change(fitted, stayed, edges)
     if inside is None:
         inside = distance_to(change) <= GROW + FEATHER
     feather = FEATHER / factor if factor > 1 else FEATHER
@@ -126,6 +126,16 @@ def _fit_finely(original: Array, movement: Movement, drawn: Array, stays: Mask) 
     matched = colour.apply(found.aligned)
     softness = proven(softness, sharp, matched, stays, trip)
     return _Fitted(movement, colour, softness, soft, found.aligned, matched)
+
+
+def _change(fitted: _Fitted, stays: Mask, edges: Floats) -> Mask:
+    """Where the model drew something else, as `changed` finds it.
+
+    Its picture may not reach to the edges of the original: what it drew there is not known, and is no change by itself.
+    """
+    shown = fitted.movement.shown((stays.shape[1], stays.shape[0]))
+    known = fitted.matched if shown.all() else np.where(shown[..., None], fitted.matched, fitted.original)
+    return carried_beyond(changed(fitted.original, known, stays, edges), shown)
 
 
 def put_back(

@@ -81,10 +81,18 @@ class Movement:
         moved = _enlarged(self.field, size, x, y)
         return x - moved[..., 0], y - moved[..., 1]
 
-    def apply(self, picture: Array, size: tuple[int, int], box: tuple[int, int, int, int] | None = None) -> Array:
+    def apply(
+        self,
+        picture: Array,
+        size: tuple[int, int],
+        box: tuple[int, int, int, int] | None = None,
+        *,
+        is_blurred: bool = False,
+    ) -> Array:
         """Draw the model's picture where it belongs in a picture of `size` (width, height), or in a `box` of it.
 
-        `picture` may have any size; `box` is left, top, right and bottom. Gives 8 bits a channel, as `picture` has.
+        `picture` may have any size; `box` is left, top, right and bottom. What `is_blurred` afterwards is drawn with
+        less care. Gives 8 bits a channel, as `picture` has.
         """
         left, top, right, bottom = box or (0, 0, *size)
         height, width = picture.shape[:2]
@@ -98,10 +106,12 @@ class Movement:
             picture,
             u,
             v,
-            cv2.INTER_LANCZOS4 if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
+            _INTERPOLATION[is_blurred] if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
             borderMode=cv2.BORDER_REFLECT,
         )
 
+
+_INTERPOLATION = {False: cv2.INTER_LANCZOS4, True: cv2.INTER_CUBIC}
 
 NONE = Movement(np.eye(2, 3))
 """Nothing is moved."""

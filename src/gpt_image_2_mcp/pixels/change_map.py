@@ -10,6 +10,8 @@ from .arrays import Array, Floats, Mask, depth_in, distance_to, grey
 _FLOOR, _TIMES = 6.0, 2.5
 """Levels that never count as a change, and how much more than what is usual at a place does."""
 _BINS = 12
+_EACH = 16
+"""Of so many pixels one is looked at to learn what is usual."""
 _FOREIGN = 9.0
 """The median of the differences from which on it is not the same picture, of which one could learn what is usual."""
 _DOUBT = 2.5
@@ -124,7 +126,7 @@ def _usual(difference: Floats, gradient: Floats, stays: Mask) -> Floats | None:
 
     None where too little stays, or another picture, of which nothing can be learnt.
     """
-    some, slopes = difference[stays][::4], gradient[stays][::4]
+    some, slopes = difference[stays][::_EACH], gradient[stays][::_EACH]
     if len(some) < _BINS * 20 or np.median(some) > _FOREIGN:
         return None
     edges = np.unique(np.quantile(slopes, np.linspace(0, 1, _BINS + 1)))

@@ -38,7 +38,7 @@ def refined(movement: Movement, original: Array, model: Array, colour: ColourMat
     allowed = shrink_mask(stays, (wanted.shape[1], wanted.shape[0]))
 
     def aligned(movement: Movement) -> Floats:
-        return cv2.GaussianBlur(reduced_to(movement.apply(drawn, size), FIELD_EDGE), (0, 0), _BLUR)
+        return cv2.GaussianBlur(reduced_to(movement.apply(drawn, size, is_blurred=True), FIELD_EDGE), (0, 0), _BLUR)
 
     found, given = movement, aligned(movement)
     least = _error(wanted, given, allowed)

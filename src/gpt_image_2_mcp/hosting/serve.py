@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-UNREADY_S: Final = 2.0
-"""How long the server goes on taking requests after it has said that it ends: balancers ask every second or two."""
+UNREADY_S: Final = 4.0
+"""How long the server goes on taking requests after it has said that it ends: balancers ask each second, and twice."""
 ASKING: Final = 2
 """Threads that ask whether the database answers."""
 BEYOND_WAIT_S: Final = 10.0

@@ -416,8 +416,10 @@ def test_records_and_copies_without_a_name_are_removed_and_files_of_others_stay(
 
 async def test_what_killed_processes_left_among_the_data_is_removed_at_the_next_start(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    (data / "thumbnails").mkdir(parents=True)
-    left = [data / ".0011223344556677.part", data / "thumbnails" / ".8899aabbccddeeff.part"]
+    folders = (data, data / "thumbnails", data / "contact-sheets", data / "exports")
+    for folder in folders:
+        folder.mkdir()
+    left = [folder / ".0011223344556677.part" for folder in folders]
     for path in [*left, data / "film.part"]:
         path.write_bytes(b"{")
     async with paying(tmp_path):

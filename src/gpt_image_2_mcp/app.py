@@ -34,6 +34,7 @@ from .library.export_record import ExportRecords
 from .library.exporter import Exporter
 from .library.library import Library
 from .library.maintenance import Maintenance
+from .library.sheet_files import FOLDER as SHEETS
 from .library.viewer import Viewer
 from .paths.data_folder import data_folder
 from .paths.project import project_of
@@ -114,7 +115,7 @@ async def _opened(
         working_dir=working_dir,
         home=home,
         spare=data_dir / PICTURES if data_dir else None,
-        data_folders=[data_dir, data_dir / THUMBNAILS, data_dir / EXPORTS] if data_dir else [],
+        data_folders=[data_dir, *(data_dir / name for name in (THUMBNAILS, SHEETS, EXPORTS))] if data_dir else [],
     )
     sources = Sources(
         working_dir=working_dir,

@@ -139,7 +139,7 @@ def without_pixels(edge: int) -> bytes:
 
 @pytest.mark.parametrize("inline", ["preview", "full"])
 async def test_what_is_too_large_to_be_decoded_is_not_shown_unseen(benches: Benches, inline: str) -> None:
-    bench = await benches.open(wrap=canned(without_pixels(10_000)).wrap, GPT_IMAGE_2_INLINE=inline)
+    bench = await benches.open(wrap=canned(without_pixels(21_000)).wrap, GPT_IMAGE_2_INLINE=inline)
     result = await bench.call("generate_image", **FOX)
     assert {block.type for block in result.content} == {"text"}
 

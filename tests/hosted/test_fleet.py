@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gpt_image_2_mcp.database import leases
 from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.service.fleet import Fleet
 from gpt_image_2_mcp.service.images import ImageService
+from gpt_image_2_mcp.service.recovery import recover_rows
 
 from .people import ALICE, Replica, replica
 
@@ -260,7 +262,8 @@ async def test_a_sent_job_of_a_killed_replica_is_lost_told_once_and_not_sent_aga
         one.knobs.hold()
         sent = await handed(alice, "generate_image", **FOX)
         await reached(alice, 1)
-        await cut_off(team_database, fleet_of(other).look, lambda: query("SELECT state FROM jobs") == [("lost",)])
+        recover = partial(recover_rows, other.shared.everyone, other.shared.settings.model_for)
+        await cut_off(team_database, recover, lambda: query("SELECT state FROM jobs") == [("lost",)])
         assert other.knobs.paid == 0
         again, then = other.alice, third.alice
         text = said(await again.final("generate_image", **FOX))

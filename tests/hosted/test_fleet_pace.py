@@ -132,8 +132,8 @@ async def test_two_replicas_together_start_no_more_than_the_limit_in_any_window(
         assert replica.returncode == 0
     times = sorted(at for (at,) in query("SELECT at FROM allowed"))
     assert len(times) == STARTS
-    # One at the beginning, and what was allowed a moment before it was noted.
-    assert most_above(times, RATE / 60) <= 2, times
+    # One at the beginning, and one of each replica that was allowed a moment before it was noted.
+    assert most_above(times, RATE / 60) <= 3, times
 
 
 async def test_three_hundred_starts_at_sixty_a_minute_take_four_minutes(postgres: PostgresUrl, query: Query) -> None:

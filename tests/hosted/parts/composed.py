@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
+import httpx2
 from certificate import authority
 from fault_proxy import until
 from ports import free_port
@@ -137,7 +138,10 @@ def running_services(
                 stack.enter_context(running(command, port=ports[name], log=log, env={**environ, **own}))
             replicas = {name: ports[name] for name in REPLICAS}
             address, store = (f"https://{name}" for name in names.values())
-            yield Composed(address, store, folder, trusted, replicas, environ, tokens or {})
+            composed = Composed(address, store, folder, trusted, replicas, environ, tokens or {})
+            # The balancer asks each second whether they are ready.
+            until(lambda: httpx2.get(f"{address}/readyz", verify=composed.trust).is_success)
+            yield composed
     finally:
         for thing in ("DATABASE IF EXISTS pictures WITH (FORCE)", "ROLE IF EXISTS pictures"):
             database.run(f"DROP {thing}")

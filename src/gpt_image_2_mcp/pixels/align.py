@@ -102,16 +102,15 @@ class Movement:
         u, v = self.places(size, (left, top, right, bottom))
         # The middle of the first pixel is at 0, so that a scale moves it by half of what it adds.
         u, v = (u + 0.5) * across - 0.5, (v + 0.5) * down - 0.5
+        finely = cv2.INTER_CUBIC if is_blurred else cv2.INTER_LANCZOS4
         return cv2.remap(
             picture,
             u,
             v,
-            _INTERPOLATION[is_blurred] if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
+            finely if across < 1.5 else cv2.INTER_LINEAR,  # noqa: PLR2004 - larger pictures are reduced before
             borderMode=cv2.BORDER_REFLECT,
         )
 
-
-_INTERPOLATION = {False: cv2.INTER_LANCZOS4, True: cv2.INTER_CUBIC}
 
 NONE = Movement(np.eye(2, 3))
 """Nothing is moved."""

@@ -60,8 +60,6 @@ def changed(original: Array, matched: Floats, stays: Mask, edges: Floats) -> Mas
 
 def carried_beyond(change: Mask, shown: Mask) -> Mask:
     """A change beyond what the model's picture has `shown`: there, it is as next to it."""
-    if shown.all():
-        return change
     unseen = (~shown).astype(np.uint8)
     _, labels = cv2.distanceTransformWithLabels(unseen, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     nearest = labels.astype(np.intp)

@@ -134,7 +134,9 @@ def _change(fitted: _Fitted, stays: Mask, edges: Floats) -> Mask:
     Its picture may not reach to the edges of the original: what it drew there is not known, and is no change by itself.
     """
     shown = fitted.movement.shown((stays.shape[1], stays.shape[0]))
-    known = fitted.matched if shown.all() else np.where(shown[..., None], fitted.matched, fitted.original)
+    if shown.all():
+        return changed(fitted.original, fitted.matched, stays, edges)
+    known = np.where(shown[..., None], fitted.matched, fitted.original)
     return carried_beyond(changed(fitted.original, known, stays, edges), shown)
 
 

@@ -19,6 +19,9 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 from patience import PATIENCE_S
+from stdio_bench import Box
+
+from gpt_image_2_mcp.database.url import PostgresUrl
 
 SECRET = "0123456789abcdef" * 2
 Era = Literal["auto", "legacy"]
@@ -135,6 +138,18 @@ def write_tokens(folder: Path, tokens: Mapping[str, str], *, name: str = "tokens
     file.write_text("\n".join(["# the team", "", *lines]) + "\n", encoding="utf-8")
     file.chmod(0o600)
     return file
+
+
+def asking(folder: Path, database: PostgresUrl, box: Box, tokens: Mapping[str, str], **more: str) -> dict[str, str]:
+    """The environment of a replica that asks before each picture, for people with these tokens."""
+    return {
+        **box.environ,
+        "GPT_IMAGE_2_DATABASE_URL": database.text,
+        "GPT_IMAGE_2_SECRET": SECRET,
+        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(folder, tokens)),
+        "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
+        **more,
+    }
 
 
 async def drawn(client: Client, prompt: str = "a fox") -> CallToolResult:

@@ -24,7 +24,7 @@ from gpt_image_2_mcp.database.url import PostgresUrl
 from .conftest import ALICE as ALICES_TOKEN
 from .conftest import BOB as BOBS_TOKEN
 from .people import ALICE
-from .served import SECRET, served, write_tokens
+from .served import SECRET, asking, served
 from .test_fleet_processes import rows
 from .test_isolation import rows_of, server_of_two
 
@@ -187,13 +187,7 @@ async def agree(_: object, __: ElicitRequestParams) -> ElicitResult:
 async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
     team_database: PostgresUrl, tmp_path: Path, box: Box
 ) -> None:
-    env = {
-        **box.environ,
-        "GPT_IMAGE_2_DATABASE_URL": team_database.text,
-        "GPT_IMAGE_2_SECRET": SECRET,
-        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICES_TOKEN, "bob": BOBS_TOKEN})),
-        "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
-    }
+    env = asking(tmp_path, team_database, box, {"alice": ALICES_TOKEN, "bob": BOBS_TOKEN})
 
     transport = Recorded()
     with served(tmp_path / "1", env=env) as server:
@@ -230,14 +224,9 @@ async def test_a_sealed_answer_counts_for_its_person_and_its_call_alone(
 async def test_a_sealed_answer_is_paid_for_once_on_all_replicas(
     team_database: PostgresUrl, tmp_path: Path, box: Box
 ) -> None:
-    env = {
-        **box.environ,
-        "GPT_IMAGE_2_DATABASE_URL": team_database.text,
-        "GPT_IMAGE_2_SECRET": SECRET,
-        "GPT_IMAGE_2_STORE_URL": (tmp_path / "store").as_uri(),
-        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICES_TOKEN})),
-        "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
-    }
+    env = asking(
+        tmp_path, team_database, box, {"alice": ALICES_TOKEN}, GPT_IMAGE_2_STORE_URL=(tmp_path / "store").as_uri()
+    )
     arguments = {"prompt": "an aardvark", **LOW}
     with served(tmp_path / "1", env=env) as one, served(tmp_path / "2", env=env) as other:
         async with one.client(ALICES_TOKEN, elicitation_callback=agree) as alice:

@@ -24,7 +24,7 @@ from gpt_image_2_mcp.database.url import PostgresUrl
 from gpt_image_2_mcp.hosting.web_server import listen
 
 from .conftest import ALICE, BOB
-from .served import ERAS, SECRET, Era, Served, drawn, served, write_tokens
+from .served import ERAS, Era, Served, asking, drawn, served
 
 pytestmark = pytest.mark.anyio
 
@@ -244,13 +244,7 @@ async def test_the_question_before_a_dear_call_is_answered_by_another_replica(
     tmp_path: Path, team_database: PostgresUrl, box: Box
 ) -> None:
     """What the client carries from the question to the answer is sealed with the secret of both."""
-    env = {
-        **box.environ,
-        "GPT_IMAGE_2_DATABASE_URL": team_database.text,
-        "GPT_IMAGE_2_SECRET": SECRET,
-        "GPT_IMAGE_2_TOKENS_FILE": str(write_tokens(tmp_path, {"alice": ALICE})),
-        "GPT_IMAGE_2_CONFIRM_OVER_USD": "0.0001",
-    }
+    env = asking(tmp_path, team_database, box, {"alice": ALICE})
     asked = list[str]()
 
     async def answer(_: object, params: ElicitRequestParams) -> ElicitResult:
